@@ -1,0 +1,1 @@
+"""Every LLM call as one OpenTelemetry GenAI span."""

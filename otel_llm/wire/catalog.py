@@ -1,0 +1,65 @@
+"""Which protocol a request speaks, by its path and the shape of its body; the host has no say.
+
+The last segment of the path finds the rows; a row counts when the body looks as its protocol demands. So an unknown
+OpenAI-compatible host is understood, and a POST to somebody else's `/messages` is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from otel_llm.record import Json
+from otel_llm.wire import openai_chat
+from otel_llm.wire.protocol import Ask, Wire
+
+
+class Row(NamedTuple):
+    """One way to recognise a protocol: the shape of the body, and a hint from the path where bodies are alike."""
+
+    wire: Wire
+    fits: Callable[[Ask], bool]
+
+
+def _has(*names: str) -> Callable[[Ask], bool]:
+    def fits(ask: Ask) -> bool:
+        body = ask.body
+        return isinstance(body, dict) and all(name in body for name in names)
+
+    return fits
+
+
+def _messages(body: Json) -> bool:
+    """A list of objects that have a role."""
+    messages = body.get("messages") if isinstance(body, dict) else None
+    return isinstance(messages, list) and all(isinstance(one, dict) and "role" in one for one in messages)
+
+
+ROWS: Final[dict[str, Sequence[Row]]] = {
+    "chat/completions": (Row(openai_chat.WIRE, lambda ask: _messages(ask.body)),),
+}
+"""By the end of the path: its last segment, its last two, or what stands behind the last colon."""
+
+
+def candidates(method: str, path: str) -> Sequence[Row]:
+    """The rows that this path could mean; empty for all that is no LLM call. Cheap: it runs on every request."""
+    if method == "POST":
+        path = path.rstrip("/")
+        cut = path.rfind("/")
+        last = path[cut + 1 :]
+        if rows := ROWS.get(last):
+            return rows
+        if rows := ROWS.get(path[path.rfind("/", 0, cut) + 1 :]):
+            return rows
+        colon = last.rfind(":")
+        if colon >= 0:
+            return ROWS.get(last[colon:], ())
+    return ()
+
+
+def recognise(ask: Ask, rows: Sequence[Row]) -> Wire | None:
+    """The protocol of a request whose body has been read."""
+    for row in rows:
+        if row.fits(ask):
+            return row.wire
+    return None

@@ -1,0 +1,257 @@
+"""One exchange, request and answer, read into a `Request` and a `Response` whatever its framing.
+
+`read_body` parses what goes out. `Reader` takes what comes in, chunk by chunk, and holds back up to `_BATCH` bytes,
+so that a stream costs its caller one list append a chunk and the parsing comes in few, larger steps.
+"""
+
+from __future__ import annotations
+
+import email.parser
+import email.policy
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from otel_llm.errors import WireError
+from otel_llm.record import Json, Request, Response
+from otel_llm.wire import take
+from otel_llm.wire.event_stream import EventStream
+from otel_llm.wire.failures import read_failure
+from otel_llm.wire.framing import Framer, JsonArray, JsonLines, ServerSentEvents
+from otel_llm.wire.inflate import Inflate, inflater
+from otel_llm.wire.protocol import Answer, Ask, Binary, Fold, Wire
+
+MAX_BODY: Final = 16 << 20
+"""Bytes of one body that we parse; a larger one passes by unread."""
+MAX_INFLATED: Final = 64 << 20
+"""Bytes of one stream that we read after decompression."""
+_BATCH: Final = 32 << 10
+
+_SPARSE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_LINES_TYPES = ("ndjson", "jsonl", "json-lines", "jsonlines", "stream+json", "json-seq")
+
+
+def read_body(content_type: str, data: bytes) -> Json:
+    """A request body as JSON; a form becomes an object of its fields, with files as name, type and size.
+
+    None for a body that is neither, too large or broken.
+    """
+    if not data or len(data) > MAX_BODY:
+        return None
+    if content_type.startswith("multipart/form-data"):
+        return _form(content_type, data)
+    try:
+        return take.loaded(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_response(wire: Wire, request: Request, answer: Answer, content: bool) -> Response:
+    """The answer by its protocol, with the failure that it reports, if any."""
+    failure = read_failure(answer.status, answer.headers, answer.body)
+    if answer.status >= 400:
+        return Response(failure=failure)
+    response = wire.read_response(answer, request, content)
+    if failure is None or response.failure is not None:
+        return response
+    return msgspec.structs.replace(response, failure=failure)
+
+
+class Reader:
+    """The bytes of one answer, folded as they come."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        request: Request,
+        status: int,
+        headers: Mapping[str, str],
+        content: bool,
+        *,
+        encoded: bool = True,
+    ) -> None:
+        """`headers` in lower case; `encoded` says that the bytes still have the content encoding that they name."""
+        self._wire = wire
+        self._request = request
+        self._status = status
+        self._headers = headers
+        self._content = content
+        self._type = headers.get("content-type", "").lower()
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._whole: list[bytes] | None = None
+        self._size = 0
+        self._digest = hashlib.sha256() if content and _is_binary(self._type) else None
+        self._framer: Framer | None = None
+        self._fold: Fold | None = None
+        self._error: Json = None
+        self._events = 0
+        self._lost = False
+        self._inflate: Inflate | None = None
+        if encoded:
+            try:
+                self._inflate = inflater(headers.get("content-encoding", ""))
+            except WireError:
+                self._lost = True
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes, cut anywhere."""
+        self._held.append(chunk)
+        self._held_size += len(chunk)
+        if self._held_size >= _BATCH:
+            self._drain()
+
+    def finish(self) -> Response:
+        """The response as far as its bytes came."""
+        self._drain()
+        body = self._body()
+        return read_response(
+            self._wire,
+            self._request,
+            Answer(status=self._status, headers=self._headers, body=body),
+            self._content,
+        )
+
+    def _drain(self) -> None:
+        data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+        self._held = []
+        self._held_size = 0
+        if self._lost or not data:
+            return
+        if self._inflate is not None:
+            try:
+                data = self._inflate(data, MAX_INFLATED - self._size)
+            except WireError:
+                self._lost = True
+                return
+        self._size += len(data)
+        if _is_binary(self._type):
+            if self._digest is not None:
+                self._digest.update(data)
+            return
+        if self._framer is None and self._whole is None:
+            data = self._choose(data)
+        if self._framer is not None:
+            for name, event in self._framer.feed(data):
+                self._take(name, event)
+        elif self._whole is not None:
+            if self._size > MAX_BODY:
+                self._whole = []
+                self._lost = True
+            else:
+                self._whole.append(data)
+
+    def _choose(self, data: bytes) -> bytes:
+        """How the body is framed: by its type, and where that lies, by how it begins."""
+        start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:8]
+        if not start:
+            return b""
+        fold = self._wire.fold
+        if self._status >= 400 or fold is None:
+            self._whole = []
+        elif "amazon.eventstream" in self._type:
+            self._framer = EventStream()
+        elif start.startswith(b"["):
+            if self._request.stream:
+                self._framer = JsonArray()
+            else:
+                self._whole = []
+        elif start.startswith(b"{"):
+            if any(kind in self._type for kind in _LINES_TYPES):
+                self._framer = JsonLines()
+            else:
+                self._whole = []
+        elif "event-stream" in self._type or start.startswith(_TEXT_STARTS):
+            self._framer = ServerSentEvents()
+        else:
+            self._whole = []
+        if self._framer is not None and fold is not None:
+            self._fold = fold(self._content)
+        return data
+
+    def _take(self, name: str, data: bytes) -> None:
+        if data == b"[DONE]":
+            return
+        try:
+            event = take.loaded(data)
+        except (ValueError, RecursionError):
+            return
+        self._events += 1
+        if type(event) is dict and event.get("error"):
+            self._error = event["error"]
+        if self._fold is not None:
+            self._fold.add(name, event)
+
+    def _body(self) -> Json:
+        if _is_binary(self._type):
+            sha256 = self._digest.hexdigest() if self._digest is not None else None
+            return Binary(mime_type=self._type.partition(";")[0], size=self._size, sha256=sha256)
+        if self._framer is not None:
+            for name, event in self._framer.flush():
+                self._take(name, event)
+        if self._fold is not None:
+            body = self._fold.body()
+            if self._error is not None and isinstance(body, dict):
+                body["error"] = self._error
+            return body
+        return self._parse(b"".join(self._whole)) if self._whole else None
+
+    def _parse(self, data: bytes) -> Json:
+        if self._wire.sparse and self._status < 400:
+            try:
+                return _SPARSE.decode(data)
+            except msgspec.DecodeError:
+                pass
+        try:
+            return take.loaded(data)
+        except RecursionError:
+            return None
+        except ValueError:
+            return self._lines_or_text(data)
+
+    def _lines_or_text(self, data: bytes) -> Json:
+        """JSON lines that call themselves JSON, else text."""
+        if self._wire.fold is None or self._status >= 400 or not data.lstrip().startswith(b"{"):
+            return data.decode("utf-8", "replace")
+        self._fold = self._wire.fold(self._content)
+        framer = JsonLines()
+        for framed in (framer.feed(data), framer.flush()):
+            for name, event in framed:
+                self._take(name, event)
+        if not self._events:
+            return data.decode("utf-8", "replace")
+        body = self._fold.body()
+        if self._error is not None and isinstance(body, dict):
+            body["error"] = self._error
+        return body
+
+
+def _is_binary(content_type: str) -> bool:
+    if content_type.startswith(("audio/", "image/", "video/")):
+        return True
+    return content_type.startswith("application/octet-stream")
+
+
+def _form(content_type: str, data: bytes) -> Json:
+    head = b"Content-Type: " + content_type.encode("latin-1", "replace") + b"\r\n\r\n"
+    try:
+        parsed = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + data)
+        fields: dict[str, Json] = {}
+        for part in parsed.iter_parts():
+            name = str(part.get_param("name", "", header="content-disposition"))
+            payload = part.get_payload(decode=True)
+            value: Json = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
+            if (filename := part.get_filename()) is not None:
+                size = len(payload) if isinstance(payload, bytes) else 0
+                value = {"filename": filename, "mime_type": part.get_content_type(), "size": size}
+            if name in fields:
+                earlier = fields[name]
+                fields[name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
+            elif name:
+                fields[name] = value
+    except Exception:  # the email package raises many kinds on a broken form
+        return None
+    return fields

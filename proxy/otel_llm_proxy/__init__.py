@@ -1,0 +1,1 @@
+"""The gateway that observes what passes through it."""
