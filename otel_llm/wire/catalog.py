@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from otel_llm.record import Json
-from otel_llm.wire import openai_chat
+from otel_llm.wire import gemini, gemini_embeddings, gemini_interactions, openai_chat
 from otel_llm.wire.protocol import Ask, Wire
 
 
@@ -37,8 +37,22 @@ def _messages(body: Json) -> bool:
 
 ROWS: Final[dict[str, Sequence[Row]]] = {
     "chat/completions": (Row(openai_chat.WIRE, lambda ask: _messages(ask.body)),),
+    ":generateContent": (Row(gemini.WIRE, gemini.fits),),
+    ":streamGenerateContent": (Row(gemini.WIRE, gemini.fits),),
+    ":embedContent": (Row(gemini_embeddings.WIRE, gemini_embeddings.fits_one),),
+    ":batchEmbedContents": (Row(gemini_embeddings.WIRE, gemini_embeddings.fits_batch),),
+    ":predict": (
+        Row(gemini_embeddings.IMAGEN, gemini_embeddings.fits_imagen),
+        Row(gemini_embeddings.PREDICT, gemini_embeddings.fits_predict),
+    ),
+    "interactions": (Row(gemini_interactions.WIRE, gemini_interactions.fits),),
 }
 """By the end of the path: its last segment, its last two, or what stands behind the last colon."""
+
+FETCHES: Final[dict[str, Sequence[Row]]] = {
+    "interactions": (Row(gemini_interactions.FETCH, gemini_interactions.fits_fetch),),
+}
+"""For GET, by the segment before the id of what is fetched."""
 
 
 def candidates(method: str, path: str) -> Sequence[Row]:
@@ -54,6 +68,10 @@ def candidates(method: str, path: str) -> Sequence[Row]:
         colon = last.rfind(":")
         if colon >= 0:
             return ROWS.get(last[colon:], ())
+    elif method == "GET":
+        path = path.rstrip("/")
+        cut = path.rfind("/")
+        return FETCHES.get(path[path.rfind("/", 0, cut) + 1 : cut], ())
     return ()
 
 
