@@ -10,7 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from otel_llm.record import Json
-from otel_llm.wire import gemini, gemini_embeddings, gemini_interactions, openai_chat
+from otel_llm.wire import (
+    anthropic_complete,
+    anthropic_messages,
+    gemini,
+    gemini_embeddings,
+    gemini_interactions,
+    openai_chat,
+)
 from otel_llm.wire.protocol import Ask, Wire
 
 
@@ -37,6 +44,10 @@ def _messages(body: Json) -> bool:
 
 ROWS: Final[dict[str, Sequence[Row]]] = {
     "chat/completions": (Row(openai_chat.WIRE, lambda ask: _messages(ask.body)),),
+    "messages": (Row(anthropic_messages.WIRE, anthropic_messages.fits),),
+    ":rawPredict": (Row(anthropic_messages.WIRE, anthropic_messages.fits_vertex),),
+    ":streamRawPredict": (Row(anthropic_messages.WIRE, anthropic_messages.fits_vertex),),
+    "complete": (Row(anthropic_complete.WIRE, anthropic_complete.fits),),
     ":generateContent": (Row(gemini.WIRE, gemini.fits),),
     ":streamGenerateContent": (Row(gemini.WIRE, gemini.fits),),
     ":embedContent": (Row(gemini_embeddings.WIRE, gemini_embeddings.fits_one),),
