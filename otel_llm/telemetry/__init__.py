@@ -1,1 +1,1 @@
-"""."""
+"""Records to OpenTelemetry: spans, metrics, the details event."""

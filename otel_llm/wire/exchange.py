@@ -31,6 +31,9 @@ _BATCH: Final = 32 << 10
 
 _SPARSE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_LAST_EVENTS = frozenset(
+    {"message_stop", "message-end", "response.completed", "response.incomplete", "response.failed"}
+)
 _LINES_TYPES = ("ndjson", "jsonl", "json-lines", "jsonlines", "stream+json", "json-seq")
 
 
@@ -89,6 +92,7 @@ class Reader:
         self._fold: Fold | None = None
         self._error: Json = None
         self._events = 0
+        self._last_event = False
         self._lost = False
         self._inflate: Inflate | None = None
         if encoded:
@@ -114,6 +118,11 @@ class Reader:
             Answer(status=self._status, headers=self._headers, body=body),
             self._content,
         )
+
+    def finished(self, response: Response) -> bool:
+        """Whether the stream's last event has come, though its bytes may not be read to the end."""
+        reasons = response.finish_reasons
+        return self._last_event or (bool(reasons) and "error" not in (reasons or ()))
 
     def _drain(self) -> None:
         data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
@@ -174,14 +183,18 @@ class Reader:
 
     def _take(self, name: str, data: bytes) -> None:
         if data == b"[DONE]":
+            self._last_event = True
             return
         try:
             event = take.loaded(data)
         except (ValueError, RecursionError):
             return
         self._events += 1
-        if type(event) is dict and event.get("error"):
-            self._error = event["error"]
+        if type(event) is dict:
+            if event.get("error"):
+                self._error = event["error"]
+            if event.get("type") in _LAST_EVENTS or event.get("done") is True:
+                self._last_event = True
         if self._fold is not None:
             self._fold.add(name, event)
 

@@ -1,0 +1,464 @@
+"""The one door for hooks and proxy: `begin` a request, `feed` it chunks, `end` it.
+
+`begin` gives a `Call` for an LLM call and None for everything else. Nothing here raises: a fault of ours is logged,
+and the call goes on as if nobody watched.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import weakref
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Final
+
+import msgspec
+from opentelemetry import context as otel_context
+from opentelemetry import propagate, trace
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.trace import Link, Span, SpanContext, TracerProvider
+
+from otel_llm import cost, raw_request, semconv
+from otel_llm.context import caller as current_caller
+from otel_llm.ids import new_id
+from otel_llm.record import NOBODY, Caller, CallRecord, Failure, Json, Outcome, Request, Response
+from otel_llm.settings import Settings
+from otel_llm.shield import report, shield
+from otel_llm.telemetry import spans
+from otel_llm.telemetry.adoption import Adoption
+from otel_llm.telemetry.events import Events
+from otel_llm.telemetry.metrics import Metrics
+from otel_llm.wire import catalog, exchange, providers
+from otel_llm.wire.protocol import Ask, Wire
+
+_IN_CALL: Final = otel_context.create_key("otel_llm.in_call")
+_RETRY_HEADER: Final = "x-stainless-retry-count"
+_RETRYABLE: Final = frozenset({408, 409, 425, 429})
+_CANCELLED: Final = frozenset({"CancelledError", "Cancelled"})
+"""What asyncio and trio raise into a task that is cancelled."""
+_MAX_ATTEMPTS: Final = 256
+_ATTEMPT_SECONDS: Final = 120.0
+_MAX_GAPS: Final = 10_000
+_NO_RESPONSE: Final = Response()
+
+Pipeline = Callable[[CallRecord], CallRecord]
+
+
+class Observer:
+    """Turns exchanges into spans, metrics and events.
+
+    Args:
+        settings: what the user asked for.
+        pipeline: the steps of `pipeline.build`.
+        tracer_provider: whose spans; None: the global one.
+        metrics: the instruments.
+        events: the details event; None: none.
+        version: of this distribution, for the scope.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        metrics: Metrics,
+        events: Events | None,
+        tracer_provider: TracerProvider | None = None,
+        version: str = "",
+    ) -> None:
+        self.settings = settings
+        self.pipeline = pipeline
+        self.metrics = metrics
+        self.events = events
+        self.tracer = trace.get_tracer("otel_llm", version, tracer_provider, semconv.SCHEMA_URL)
+        self.structured = settings.content_format == "structured" or (
+            settings.content_format == "auto" and spans.takes_structures()
+        )
+        self.content = settings.content_on_span or (settings.events and settings.content_in_event)
+        self.adoption = Adoption() if settings.adopt else None
+        self.attempts = _Attempts()
+        self.live: set[Call] = set()
+        self.reaper = _Reaper()
+
+    def begin(
+        self,
+        method: str,
+        url: object,
+        host: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Callable[[], bytes | Json],
+        *,
+        port: int | None = None,
+        query: str = "",
+        client: object = None,
+        caller: Caller | None = None,
+    ) -> Call | None:
+        """Start to observe a request, if it is an LLM call.
+
+        `headers` answers lower-case names. `body` is asked for its bytes only when the path could be an LLM call; it
+        may give the fields of a form instead, or None when nothing can be had without consuming it. `caller` is for those who know better than
+        the context.
+        """
+        rows = catalog.candidates(method, path)
+        if not rows:
+            return None
+        with shield("begin"):
+            current = otel_context.get_current()
+            if current.get(_IN_CALL) or not is_instrumentation_enabled():
+                return None
+            if self.settings.excluded_hosts and _excluded(host, self.settings.excluded_hosts):
+                return None
+            sent = body()
+            data = sent if isinstance(sent, bytes) else None
+            ask = Ask(
+                method=method,
+                host=host,
+                port=port,
+                path=path,
+                query=query,
+                headers=headers,
+                body=exchange.read_body(headers.get("content-type", ""), data) if data is not None else sent,
+            )
+            wire = catalog.recognise(ask, rows)
+            if wire is None:
+                return None
+            who = current_caller(current) if caller is None else caller
+            return self._open(ask, wire, data, url, current, client, who)
+        return None
+
+    def _open(
+        self,
+        ask: Ask,
+        wire: Wire,
+        data: bytes | None,
+        url: object,
+        current: otel_context.Context,
+        client: object,
+        who: Caller,
+    ) -> Call:
+        if self.settings.cost:
+            cost.warm()
+        request = wire.read_request(ask, self.content)
+        attempt, earlier = self.attempts.find(client, data, ask.headers)
+        if who.user is None and request.user is not None:
+            who = msgspec.structs.replace(who, user=request.user)
+        wants_raw = self.settings.raw_request or who.raw_request
+        start_ns = time.time_ns()
+        record = CallRecord(
+            id=new_id(start_ns),
+            provider=request.provider or providers.provider_of(ask, wire),
+            request=request,
+            response=_NO_RESPONSE,
+            start_ns=start_ns,
+            end_ns=start_ns,
+            server_address=ask.host or None,
+            server_port=ask.port,
+            caller=who,
+            attempt=attempt,
+            raw_request=raw_request.as_curl(ask.method, str(url), _pairs(ask.headers), data)
+            if wants_raw
+            else None,
+        )
+        adopted = None
+        if self.adoption is not None:
+            adopted = self.adoption.find(trace.get_current_span(current), request.operation)
+        if adopted is None:
+            links = [Link(earlier)] if earlier is not None else []
+            span = spans.start(self.tracer, record, current, links)
+            current = trace.set_span_in_context(span, current)
+        else:
+            span = adopted
+        return Call(
+            self,
+            wire,
+            record,
+            span,
+            otel_context.set_value(_IN_CALL, True, current),
+            adopted=adopted is not None,
+            retry_key=(client, data),
+        )
+
+    def inject(self, call: Call, set_header: Callable[[str, str], None]) -> None:
+        """Hand the trace context to the host, if the user asked for that."""
+        hosts = self.settings.propagate_to
+        if hosts and ("*" in hosts or _excluded(call.record.server_address or "", hosts)):
+            with shield("inject"):
+                carrier: dict[str, str] = {}
+                propagate.inject(carrier, call.context)
+                for name, value in carrier.items():
+                    set_header(name, value)
+
+    def shutdown(self) -> None:
+        """End what is still open, so that a program that leaves mid-stream loses no span."""
+        for call in list(self.live):
+            call.end("abandoned")
+
+
+class Call:
+    """One LLM call under way. `with call:` makes its span current; keep that to the sending itself."""
+
+    __slots__ = (
+        "__weakref__",
+        "_adopted",
+        "_chunks",
+        "_ended",
+        "_gaps",
+        "_last",
+        "_observer",
+        "_reader",
+        "_retry_key",
+        "_start",
+        "_status",
+        "_streams",
+        "_token",
+        "_wire",
+        "context",
+        "record",
+        "span",
+    )
+
+    def __init__(
+        self,
+        observer: Observer,
+        wire: Wire,
+        record: CallRecord,
+        span: Span,
+        context: otel_context.Context,
+        *,
+        adopted: bool,
+        retry_key: tuple[object, bytes | None],
+    ) -> None:
+        self._observer = observer
+        self._wire = wire
+        self.record = record
+        self.span = span
+        self.context = context
+        self._adopted = adopted
+        self._retry_key = retry_key
+        self._start = time.perf_counter()
+        self._reader: exchange.Reader | None = None
+        self._status = 0
+        self._streams = False
+        self._chunks = 0
+        self._last = 0.0
+        self._gaps: array[float] | None = None
+        self._ended = False
+        self._token: Any = None
+
+    def __enter__(self) -> Call:
+        self._token = otel_context.attach(self.context)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_: TracebackType | None
+    ) -> None:
+        otel_context.detach(self._token)
+        self._token = None
+
+    def answered(
+        self, status: int, headers: Mapping[str, str], *, encoded: bool = True, streams: bool = False
+    ) -> None:
+        """The status and headers are there. `encoded`: the bytes to come still have their content encoding."""
+        with shield("answered"):
+            self._status = status
+            self._streams = streams
+            observer = self._observer
+            # A span that no sampler wanted, without metrics, needs no decoding.
+            if self.span.is_recording() or self._adopted or observer.metrics.enabled:
+                self._reader = exchange.Reader(
+                    self._wire, self.record.request, status, headers, observer.content, encoded=encoded
+                )
+            if streams:
+                observer.live.add(self)
+                observer.reaper.start()
+                if observer.metrics.enabled:
+                    self._gaps = array("d")
+
+    def feed(self, chunk: bytes) -> None:
+        """Bytes of the answer, as they pass by."""
+        try:
+            if self._streams:
+                now = time.perf_counter()
+                if self._chunks and self._gaps is not None and len(self._gaps) < _MAX_GAPS:
+                    self._gaps.append(now - self._last)
+                if not self._chunks:
+                    self.record = msgspec.structs.replace(self.record, time_to_first_chunk=now - self._start)
+                self._last = now
+                self._chunks += 1
+            if self._reader is not None:
+                self._reader.feed(chunk)
+        except Exception as error:  # noqa: BLE001  (as shield does, without its cost on every chunk)
+            self._reader = None
+            report("feed", error)
+
+    def abandon(self) -> None:
+        """The stream was garbage collected: note the time, and let another thread end the span.
+
+        A collection can run inside any lock of the SDK, so nothing may be ended from within it.
+        """
+        if not self._ended:
+            self._observer.reaper.take(self, time.perf_counter())
+
+    def end(
+        self, outcome: Outcome | None = None, error: BaseException | None = None, at: float | None = None
+    ) -> None:
+        """The call is over: once, whatever ends it first. `outcome` is for streams; `error` is what broke it.
+
+        A stream that is closed after its last event counts as completed: few SDKs read on to the end of the body.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        with shield("end"):
+            self._observer.live.discard(self)
+            self._close(outcome, error, time.perf_counter() if at is None else at)
+
+    def _close(self, outcome: Outcome | None, error: BaseException | None, at: float) -> None:
+        observer = self._observer
+        record = self.record
+        end_ns = record.start_ns + int((at - self._start) * 1e9)
+        try:
+            response = self._reader.finish() if self._reader is not None else _NO_RESPONSE
+        except Exception as fault:  # noqa: BLE001  (an answer that breaks a decoder must not cost the span)
+            report(f"decode {self._wire.name}", fault)
+            response = _NO_RESPONSE
+        if error is not None:
+            response = msgspec.structs.replace(response, failure=_failure(error))
+            if self._streams:
+                outcome = "cancelled" if type(error).__name__ in _CANCELLED else "failed"
+        elif response.failure is not None:
+            outcome = "failed"
+        elif outcome == "closed_early" and self._reader is not None and self._reader.finished(response):
+            outcome = "completed"
+        record = msgspec.structs.replace(
+            record, response=response, end_ns=end_ns, stream_outcome=outcome if self._streams else None
+        )
+        if response.failure is not None and (
+            error is not None or self._status in _RETRYABLE or self._status >= 500
+        ):
+            observer.attempts.note(self._retry_key, self.span.get_span_context(), record.attempt or 1)
+        try:
+            record = observer.pipeline(record)
+        except Exception as fault:  # noqa: BLE001  (what could not be redacted must not leave)
+            report("pipeline", fault)
+            record = _bare(record)
+        settings = observer.settings
+        if self._adopted:
+            spans.enrich(self.span, record, settings.content_on_span, observer.structured)
+            if response.failure is None and observer.adoption is not None:
+                observer.adoption.succeeded(self.span)
+        else:
+            spans.finish(self.span, record, settings.content_on_span, observer.structured)
+        if not self._adopted and observer.metrics.enabled:
+            with shield("metrics"):
+                observer.metrics.record(record, self._gaps or ())
+        if observer.events is not None and settings.events and not self._adopted:
+            with shield("event"):
+                observer.events.emit(record, self.context, settings.content_in_event)
+
+
+class _Attempts:
+    """Failed calls that their SDK may try again: same client, same body, soon after."""
+
+    def __init__(self) -> None:
+        self._failed: OrderedDict[tuple[int, int], tuple[Any, SpanContext, int, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def note(self, key: tuple[object, bytes | None], context: SpanContext, number: int) -> None:
+        client, body = key
+        if body is None or client is None:
+            return
+        with self._lock:
+            self._failed[id(client), hash(body)] = (_weak(client), context, number, time.monotonic())
+            while len(self._failed) > _MAX_ATTEMPTS:
+                self._failed.popitem(last=False)
+
+    def find(
+        self, client: object, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int | None, SpanContext | None]:
+        """The number of this attempt and the span of the one before; a first attempt has neither."""
+        said = headers.get(_RETRY_HEADER)
+        if said == "0" or (not self._failed and said is None):
+            return None, None
+        number = int(said) + 1 if said is not None and said.isdigit() and len(said) < 5 else None
+        if body is not None and client is not None:
+            with self._lock:
+                found = self._failed.pop((id(client), hash(body)), None)
+            if found is not None and found[0]() is client and time.monotonic() - found[3] < _ATTEMPT_SECONDS:
+                return number or found[2] + 1, found[1]
+        return number, None
+
+
+class _Reaper:
+    """A thread that ends the spans of streams that were garbage collected. It sleeps until there is one."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[tuple[Call, float]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Once a process; a forked child has no thread, and gets its own."""
+        if self._thread is None or not self._thread.is_alive():
+            self._waiting = queue.SimpleQueue()
+            self._thread = threading.Thread(target=self._run, name="otel-llm-reaper", daemon=True)
+            self._thread.start()
+
+    def take(self, call: Call, at: float) -> None:
+        """`SimpleQueue.put` may be called from a destructor, whatever lock is held."""
+        self._waiting.put((call, at))
+
+    def _run(self) -> None:
+        while True:
+            call, at = self._waiting.get()
+            call.end("abandoned", at=at)
+
+
+def _bare(record: CallRecord) -> CallRecord:
+    """A record without anything that a redaction might have masked."""
+    failure = record.response.failure
+    return CallRecord(
+        id=record.id,
+        provider=record.provider,
+        request=Request(
+            operation=record.request.operation, model=record.request.model, stream=record.request.stream
+        ),
+        response=Response(
+            id=record.response.id,
+            model=record.response.model,
+            usage=record.response.usage,
+            finish_reasons=record.response.finish_reasons,
+            failure=Failure(failure.type) if failure is not None else None,
+        ),
+        start_ns=record.start_ns,
+        end_ns=record.end_ns,
+        server_address=record.server_address,
+        server_port=record.server_port,
+        caller=NOBODY,
+        stream_outcome=record.stream_outcome,
+        attempt=record.attempt,
+    )
+
+
+def _failure(error: BaseException) -> Failure:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return Failure(name, str(error)[:1024] or None)
+
+
+def _excluded(host: str, patterns: Iterable[str]) -> bool:
+    return any(host == one or (one.startswith(".") and host.endswith(one)) for one in patterns)
+
+
+def _weak(client: object) -> Callable[[], object]:
+    try:
+        return weakref.ref(client)
+    except TypeError:
+        return lambda: client
+
+
+def _pairs(headers: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    return ((str(name), str(value)) for name, value in headers.items())
