@@ -37,7 +37,7 @@ def read_request(ask: Ask, content: bool) -> Request:
     )
 
 
-def read_response(answer: Answer, request: Request, content: bool) -> Response:  # noqa: ARG001  (the shape of all readers)
+def read_response(answer: Answer, request: Request, content: bool) -> Response:
     """The completion, or its folded stream. This API never says what it used."""
     body = answer.body
     said = take.string(body, "stop_reason")
@@ -64,7 +64,7 @@ class Fold:
         self._pieces: list[str] = []
         self._room = MAX_TEXT
 
-    def add(self, name: str, event: Json) -> None:  # noqa: ARG002  (each event has its type inside as well)
+    def add(self, name: str, event: Json) -> None:
         """Take one event."""
         if type(event) is not dict or event.get("type") == "ping":
             return

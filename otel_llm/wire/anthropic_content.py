@@ -157,7 +157,7 @@ def _without_secrets(value: Json, depth: int) -> Json:
         return [_without_secrets(one, depth + 1) for one in value]
     if not isinstance(value, dict):
         return value
-    if value.get("type") in ("image", "document") and isinstance(value.get("source"), dict):  # noqa: PLR6201  (the value may be unhashable)
+    if value.get("type") in ("image", "document") and isinstance(value.get("source"), dict):
         return _media(value["type"], value, depth + 1)
     return {
         key: _without_secrets(one, depth + 1)

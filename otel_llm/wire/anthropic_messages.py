@@ -82,7 +82,7 @@ def read_request(ask: Ask, content: bool) -> Request:
     )
 
 
-def read_response(answer: Answer, request: Request, content: bool) -> Response:  # noqa: ARG001  (the shape of all readers)
+def read_response(answer: Answer, request: Request, content: bool) -> Response:
     """The answer, or its folded stream."""
     body = answer.body
     usage = take.mapping(body, "usage")
@@ -141,7 +141,7 @@ class Fold:
         self._blocks: dict[int, _Block] = {}
         self._room = MAX_TEXT
 
-    def add(self, name: str, event: Json) -> None:  # noqa: ARG002  (each event has its type inside as well)
+    def add(self, name: str, event: Json) -> None:
         """Take one event."""
         if type(event) is not dict:
             return
