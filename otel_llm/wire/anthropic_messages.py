@@ -209,7 +209,7 @@ class Fold:
                 self._room -= len(said)
                 block.pieces.append(said)
         elif kind == "citations_delta" and (cited := delta.get("citation")):
-            self._room -= len(str(cited))
+            self._room -= len(str(cited)) + 64
             block.citations.append(cited)
 
 

@@ -13,6 +13,7 @@ from otel_llm.record import Json
 from otel_llm.wire import (
     anthropic_complete,
     anthropic_messages,
+    bedrock_converse,
     gemini,
     gemini_embeddings,
     gemini_interactions,
@@ -47,6 +48,8 @@ ROWS: Final[dict[str, Sequence[Row]]] = {
     "messages": (Row(anthropic_messages.WIRE, anthropic_messages.fits),),
     ":rawPredict": (Row(anthropic_messages.WIRE, anthropic_messages.fits_vertex),),
     ":streamRawPredict": (Row(anthropic_messages.WIRE, anthropic_messages.fits_vertex),),
+    "converse": (Row(bedrock_converse.WIRE, bedrock_converse.fits),),
+    "converse-stream": (Row(bedrock_converse.WIRE, bedrock_converse.fits),),
     "complete": (Row(anthropic_complete.WIRE, anthropic_complete.fits),),
     ":generateContent": (Row(gemini.WIRE, gemini.fits),),
     ":streamGenerateContent": (Row(gemini.WIRE, gemini.fits),),
