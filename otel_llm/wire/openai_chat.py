@@ -5,15 +5,15 @@ https://platform.openai.com/docs/api-reference/chat
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from otel_llm.record import (
+    Failure,
     Json,
     Message,
     Part,
     Request,
     Response,
-    Usage,
     blob,
     file,
     message,
@@ -27,10 +27,28 @@ from otel_llm.record import (
     uri,
 )
 from otel_llm.wire import take
-from otel_llm.wire.protocol import MAX_TEXT, Answer, Ask, Wire
+from otel_llm.wire.failures import read_failure
+from otel_llm.wire.openai_chat_fold import Fold
+from otel_llm.wire.openai_usage import read_cost, read_usage
+from otel_llm.wire.protocol import Answer, Ask, Wire
 
-FINISH: Final = {"tool_calls": "tool_call", "function_call": "tool_call", "max_tokens": "length", "eos": "stop"}
-"""Words of OpenAI and its followers, in the conventions' words."""
+FINISH: Final = {
+    "tool_calls": "tool_call",
+    "function_call": "tool_call",
+    "tool_use": "tool_call",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "sensitive": "content_filter",
+    "network_error": "error",
+}
+"""Words of OpenAI and its followers (Mistral, Together, Z.ai, ...), in the conventions' words."""
+_THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking")
+"""Where thinking stands: DeepSeek and most, OpenRouter and Groq, a few."""
 
 
 def read_request(ask: Ask, content: bool) -> Request:
@@ -40,7 +58,7 @@ def read_request(ask: Ask, content: bool) -> Request:
     tier = take.string(body, "service_tier")
     return Request(
         operation="chat",
-        model=take.string(body, "model"),
+        model=read_model(ask),
         stream=take.flag(body, "stream"),
         max_tokens=take.integer(body, "max_completion_tokens") or take.integer(body, "max_tokens"),
         temperature=take.number(body, "temperature"),
@@ -71,39 +89,21 @@ def read_response(answer: Answer, request: Request, content: bool) -> Response:
         id=take.string(body, "id"),
         model=take.string(body, "model"),
         finish_reasons=[finish_reason(one) for one in choices] or None,
-        usage=read_usage(usage),
+        usage=read_usage(usage, request.model),
+        failure=_failed_choice(choices),
         service_tier=take.string(body, "service_tier"),
         system_fingerprint=take.string(body, "system_fingerprint"),
-        cost=take.number(usage, "cost"),
-        output_messages=[_choice(one) for one in choices] if content else None,
+        cost=read_cost(usage),
+        output_messages=_output(body, choices) if content else None,
     )
 
 
-def read_usage(usage: Json) -> Usage:
-    """OpenAI's counts include the cached ones. DeepSeek and Moonshot tell the cached ones beside the details."""
-    prompt = take.mapping(usage, "prompt_tokens_details")
-    completion = take.mapping(usage, "completion_tokens_details")
-    cached = take.integer(prompt, "cached_tokens")
-    if cached is None:
-        cached = take.integer(usage, "prompt_cache_hit_tokens")
-    if cached is None:
-        cached = take.integer(usage, "cached_tokens")
-    reasoned = take.integer(completion, "reasoning_tokens")
-    if reasoned is None:
-        reasoned = take.integer(usage, "reasoning_tokens")
-    return Usage(
-        input=take.integer(usage, "prompt_tokens"),
-        output=take.integer(usage, "completion_tokens"),
-        cache_read=cached,
-        cache_write=take.integer(prompt, "cache_write_tokens"),
-        reasoning=reasoned,
-        text_input=take.integer(prompt, "text_tokens"),
-        image_input=take.integer(prompt, "image_tokens"),
-        audio_input=take.integer(prompt, "audio_tokens"),
-        text_output=take.integer(completion, "text_tokens"),
-        image_output=take.integer(completion, "image_tokens"),
-        audio_output=take.integer(completion, "audio_tokens"),
-    )
+def read_model(ask: Ask) -> str | None:
+    """The model, or the deployment that stands for it in Azure's older paths."""
+    if model := take.string(ask.body, "model"):
+        return model
+    _, found, rest = ask.path.partition("/deployments/")
+    return rest.partition("/")[0] or None if found else None
 
 
 def finish_reason(choice: Json) -> str:
@@ -112,137 +112,30 @@ def finish_reason(choice: Json) -> str:
     return FINISH.get(said, said) if said else "error"
 
 
-class Fold:
-    """Chunks to the completion that they make up. Deltas join by choice index and tool-call index."""
+def _failed_choice(choices: list[Json]) -> Failure | None:
+    """OpenRouter reports what broke upstream in the choice that it broke."""
+    for choice in choices:
+        if take.mapping(choice, "error"):
+            return read_failure(200, {}, choice)
+    return None
 
-    def __init__(self, content: bool) -> None:
-        self._content = content
-        self._top: dict[str, Json] = {}
-        self._choices: dict[int, _Choice] = {}
 
-    def add(self, name: str, event: Json) -> None:
-        """Take one chunk."""
-        if type(event) is not dict:
+def _output(body: Json, choices: list[Json]) -> list[Message]:
+    made = [_choice(one) for one in choices]
+    if len(made) == 1 and (links := take.strings(body, "citations")):  # Perplexity and xAI
+        _cite(made[0]["parts"], [{"type": "url_citation", "url": link} for link in links])
+    return made
+
+
+def _cite(parts: list[Part], sources: list[Json]) -> None:
+    """Sources go with the text that rests on them."""
+    for part in reversed(parts):
+        if part["type"] == "text":
+            part["annotations"] = [*part.get("annotations", ()), *sources]
             return
-        top = self._top
-        choices = event.get("choices")
-        if type(choices) is list:
-            for one in choices:
-                if type(one) is dict:
-                    index = one.get("index")
-                    key = index if type(index) is int else 0
-                    choice = self._choices.get(key)
-                    if choice is None:
-                        if len(self._choices) >= 128:
-                            continue
-                        choice = self._choices[key] = _Choice(self._content)
-                    choice.add(one)
-        if event.get("id") and not top.get("id"):
-            top["id"] = event["id"]
-        for key in ("model", "system_fingerprint", "service_tier", "usage"):
-            if value := event.get(key):
-                top[key] = value
-        if type(groq := event.get("x_groq")) is dict and groq.get("usage"):
-            top["usage"] = groq["usage"]
-
-    def body(self) -> Json:
-        """The completion so far."""
-        choices = [self._choices[index].body(index) for index in sorted(self._choices)]
-        return {**self._top, "choices": choices}
 
 
-class _Choice:
-    """One choice of a streamed completion."""
-
-    __slots__ = ("_content", "_finish", "_logprobs", "_rest", "_room", "_texts", "_tools")
-
-    def __init__(self, content: bool) -> None:
-        self._content = content
-        self._finish: Json = None
-        self._logprobs = False
-        self._texts: dict[str, list[str]] = {}
-        self._tools: dict[int, dict[str, Json]] = {}
-        self._rest: dict[str, Json] = {}
-        self._room = MAX_TEXT
-
-    def add(self, choice: dict[str, Json]) -> None:
-        if finish := choice.get("finish_reason"):
-            self._finish = finish
-        if not self._content:
-            return
-        if choice.get("logprobs"):
-            self._logprobs = True
-        delta = choice.get("delta")
-        if type(delta) is not dict:
-            return
-        for key, value in delta.items():
-            if type(value) is str:
-                if self._room > 0 and value:
-                    self._room -= len(value)
-                    self._texts.setdefault(key, []).append(value)
-            elif key == "tool_calls":
-                for call in value if type(value) is list else ():
-                    self._tool(call)
-            elif type(value) is list and key in {"content", "images", "annotations"}:
-                if self._room > 0:
-                    self._room -= len(str(value))
-                    self._rest.setdefault(key, []).extend(value)
-            elif key == "audio" and type(value) is dict:
-                self._audio(value)
-
-    def _audio(self, delta: dict[str, Json]) -> None:
-        audio = self._rest.setdefault("audio", {})
-        for key, value in delta.items():
-            if key in {"data", "transcript"} and type(value) is str:
-                if self._room > 0:
-                    self._room -= len(value)
-                    audio[key] = audio.get(key, "") + value
-            else:
-                audio[key] = value
-
-    def _tool(self, delta: Json) -> None:
-        if type(delta) is not dict:
-            return
-        index = delta.get("index")
-        key = index if type(index) is int else len(self._tools)
-        call = self._tools.get(key)
-        if call is None:
-            if len(self._tools) >= 1024:
-                return
-            call = self._tools[key] = {"id": None, "type": None, "name": None, "arguments": []}
-        if delta.get("id"):
-            call["id"] = delta["id"]
-        if delta.get("type"):
-            call["type"] = delta["type"]
-        function = delta.get("function")
-        if type(function) is dict:
-            if function.get("name"):
-                call["name"] = function["name"]
-            arguments = function.get("arguments")
-            if type(arguments) is str and self._room > 0:
-                self._room -= len(arguments)
-                call["arguments"].append(arguments)
-
-    def body(self, index: int) -> Json:
-        made: dict[str, Json] = {"role": "assistant", **self._rest}
-        for key, pieces in self._texts.items():
-            made[key] = pieces[0] if key in {"role", "id"} else "".join(pieces)
-        if self._tools:
-            made["tool_calls"] = [
-                {
-                    "id": call["id"],
-                    "type": call["type"],
-                    "function": {"name": call["name"], "arguments": "".join(call["arguments"])},
-                }
-                for call in self._tools.values()
-            ]
-        choice = {"index": index, "finish_reason": self._finish, "message": made}
-        if self._logprobs:
-            choice["logprobs"] = True
-        return choice
-
-
-def _output_type(body: Json) -> str | None:
+def _output_type(body: Json) -> Literal["text", "json", "image", "speech"] | None:
     kind = take.string(take.mapping(body, "response_format"), "type")
     if kind is not None:
         return "json" if kind.startswith("json") else "text"
@@ -259,17 +152,29 @@ def read_message(source: Json) -> Message:
     if role == "tool" or (role == "function" and isinstance(source, dict)):
         parts.append(tool_result(take.string(source, "tool_call_id"), _result(source)))
         return message("tool", parts)
-    thought = take.string(source, "reasoning_content") or take.string(source, "reasoning")
-    if thought:
+    if thought := _thought(source):
         parts.append(reasoning(thought))
     parts += read_parts(source.get("content") if isinstance(source, dict) else None)
     if declined := take.string(source, "refusal"):
         parts.append(refusal(declined))
     parts += _tool_calls(source)
+    spoken = take.mapping(source, "audio")
+    if role == "assistant" and not spoken.get("data") and (earlier := take.string(spoken, "id")):
+        parts.append(file("audio", earlier))
+    if sources := take.items(source, "annotations"):
+        _cite(parts, sources)
     made = message(role, parts)
     if name := take.string(source, "name"):
         made["name"] = name
     return made
+
+
+def _thought(source: Json) -> str | None:
+    for name in _THOUGHTS:
+        if thought := take.string(source, name):
+            return thought
+    details = take.items(source, "reasoning_details")
+    return "".join(take.string(one, "text") or take.string(one, "summary") or "" for one in details) or None
 
 
 def _result(source: Json) -> Json:
@@ -308,10 +213,14 @@ def _tool_calls(source: Json) -> list[Part]:
         parts.append(tool_call(take.string(call, "id"), name, take.arguments(given)))
     legacy = take.mapping(source, "function_call")
     if legacy:
-        parts.append(tool_call(None, take.string(legacy, "name") or "", take.arguments(legacy.get("arguments"))))
+        parts.append(
+            tool_call(None, take.string(legacy, "name") or "", take.arguments(legacy.get("arguments")))
+        )
     for run in take.items(source, "executed_tools"):  # Groq's own tools
         name = take.string(run, "type") or "tool"
-        parts.append(server_tool_call(None, name, {**run, "type": name} if isinstance(run, dict) else {"type": name}))
+        parts.append(
+            server_tool_call(None, name, {**run, "type": name} if isinstance(run, dict) else {"type": name})
+        )
     return parts
 
 
@@ -347,8 +256,9 @@ def _part(source: Json) -> list[Part]:
         return [refusal(take.string(source, "refusal") or "")]
     if kind == "thinking":  # Mistral
         thought = source.get("thinking")
-        joined = thought if isinstance(thought, str) else "".join(p["content"] for p in read_parts(thought) if "content" in p)
-        return [reasoning(joined)]
+        if not isinstance(thought, str):
+            thought = "".join(part["content"] for part in read_parts(thought) if part["type"] == "text")
+        return [reasoning(thought)]
     return [{**source, "type": kind}] if isinstance(source, dict) and kind else []
 
 
@@ -373,9 +283,8 @@ def read_tools(body: Json) -> list[Json] | None:
             found.append({"type": kind, **function})
         elif isinstance(tool, dict):
             found.append({**tool, "type": kind, "name": take.string(tool, "name") or kind})
-    for function in take.items(body, "functions"):
-        if isinstance(function, dict):
-            found.append({"type": "function", **function})
+    functions = take.items(body, "functions")
+    found += [{"type": "function", **function} for function in functions if isinstance(function, dict)]
     return found or None
 
 

@@ -1,0 +1,114 @@
+"""Token counts and costs as OpenAI says them, and as its many followers do.
+
+`prompt_tokens` (chat, completions, embeddings) and `input_tokens` (responses, images, audio) are the same thing, each
+with its details. All of these include the cached ones. Where a provider leaves something out of its two main counts,
+`total_tokens` gives it away: xAI counts reasoning beside the completion, Google its hidden thoughts, Mistral the
+tokens of audio beside the prompt.
+
+https://platform.openai.com/docs/api-reference/chat/object, https://docs.x.ai/docs/api-reference
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_llm.record import NO_USAGE, Json, Usage
+from otel_llm.wire import take
+
+_TICKS_PER_USD: Final = 1e10
+"""xAI says costs in ticks."""
+
+
+def read_usage(usage: Json, model: str | None = None) -> Usage:
+    """The counts in `usage`; `model` is the one asked for, which tells whose habits a gateway passes on."""
+    if not isinstance(usage, dict) or not usage:
+        return NO_USAGE
+    asked = _details(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
+    made = _details(usage, "completion_tokens_details", "output_tokens_details", "output_token_details")
+    cached = take.mapping(asked, "cached_tokens_details")
+    cache_read = _first(asked, "cached_tokens")
+    if cache_read is None:
+        cache_read = _first(
+            usage, "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "num_cached_tokens"
+        )
+    cache_write = _first(asked, "cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+    if cache_write is None:
+        cache_write = _first(usage, "cache_creation_input_tokens")
+    reasoning = _first(made, "reasoning_tokens")
+    if reasoning is None:
+        reasoning = _first(usage, "reasoning_tokens")
+    audio_input = _first(asked, "audio_tokens")
+    input_count, output_count = _main_counts(
+        usage, model, reasoning, audio_input, take.total(cache_read, cache_write)
+    )
+    return Usage(
+        input=input_count,
+        output=output_count,
+        cache_read=cache_read,
+        cache_write=cache_write,
+        reasoning=reasoning,
+        text_input=_first(asked, "text_tokens"),
+        image_input=_first(asked, "image_tokens"),
+        audio_input=audio_input,
+        text_output=_first(made, "text_tokens"),
+        image_output=_first(made, "image_tokens"),
+        audio_output=_first(made, "audio_tokens"),
+        text_cache_read=_first(cached, "text_tokens"),
+        image_cache_read=_first(cached, "image_tokens"),
+        audio_cache_read=_first(cached, "audio_tokens"),
+    )
+
+
+def read_cost(usage: Json) -> float | None:
+    """What the provider charges, in US dollars: OpenRouter and Vercel, Perplexity, xAI.
+
+    With a key of one's own at OpenRouter, `cost` is its fee alone and the provider's price stands beside it. xAI's
+    zero, as it comes through Azure, is no price.
+    """
+    cost = take.number(usage, "cost")
+    if cost is None:
+        cost = take.number(take.mapping(usage, "cost"), "total_cost")
+    if cost is None:
+        ticks = take.number(usage, "cost_in_usd_ticks")
+        return ticks / _TICKS_PER_USD if ticks else None
+    if take.flag(usage, "is_byok"):
+        cost += take.number(take.mapping(usage, "cost_details"), "upstream_inference_cost") or 0.0
+    return cost
+
+
+def _main_counts(
+    usage: dict[str, Json], model: str | None, reasoning: int | None, audio: int | None, cached: int | None
+) -> tuple[int | None, int | None]:
+    """All input and all output."""
+    asked = _first(usage, "prompt_tokens", "input_tokens")
+    made = _first(usage, "completion_tokens", "output_tokens")
+    total = _first(usage, "total_tokens")
+    if asked is None or made is None:
+        if asked is None and made is None:
+            asked = total  # Voyage and other embedders say nothing else
+        return asked, made
+    if reasoning and "market_cost" in usage and (reasoning > made or (model or "").startswith("google/")):
+        return asked, made + reasoning  # Vercel's gateway counts Google's thoughts apart, but bills them
+    rest = total - asked - made if total is not None else 0
+    if rest > 0:
+        if rest == audio:
+            asked += rest
+        elif rest == reasoning or not (reasoning or cached):
+            made += rest
+    return asked, made
+
+
+def _details(usage: dict[str, Json], *names: str) -> dict[str, Json]:
+    for name in names:
+        if found := take.mapping(usage, name):
+            return found
+    return {}
+
+
+def _first(source: dict[str, Json], *names: str) -> int | None:
+    """The first count that is said; none is below zero."""
+    for name in names:
+        value = take.integer(source, name)
+        if value is not None and value >= 0:
+            return value
+    return None
