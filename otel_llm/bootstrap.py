@@ -8,7 +8,10 @@ from collections.abc import Collection
 from importlib.metadata import version as distribution_version
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+import msgspec
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # the module turns typing off
+    BaseInstrumentor,
+)
 
 from otel_llm import context, pipeline
 from otel_llm import settings as settings_module
@@ -46,7 +49,7 @@ def observer(
     )
 
 
-class OtelLlmInstrumentor(BaseInstrumentor):
+class OtelLlmInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
     """Attaches all hooks; the entry point `otel_llm` of `opentelemetry_instrumentor`.
 
     `instrument(tracer_provider=, meter_provider=, logger_provider=, settings=)`; all of them may be left out.
@@ -82,6 +85,4 @@ class OtelLlmInstrumentor(BaseInstrumentor):
 
 
 def _private(settings: Settings) -> Settings:
-    from msgspec.structs import replace
-
-    return replace(settings, content="NO_CONTENT", redact_function="", raw_request=False)
+    return msgspec.structs.replace(settings, content="NO_CONTENT", redact_function="", raw_request=False)

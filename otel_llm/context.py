@@ -54,7 +54,7 @@ class context:  # noqa: N801  (used as a statement: `with otel_llm.context(user=
     ) -> None:
         if isinstance(tags, str):
             tags = (tags,)
-        template = {"name": prompt} if isinstance(prompt, str) else dict(prompt or {})
+        template: dict[str, Any] = {"name": prompt} if isinstance(prompt, str) else dict(prompt or {})
         if unknown := template.keys() - {"name", "version", "variables"}:
             raise TypeError(
                 f"prompt has no {', '.join(sorted(unknown))}; it takes name, version and variables"
@@ -134,7 +134,7 @@ _writes_baggage = False
 
 def use_baggage(mode: str) -> None:
     """Set by the bootstrap from `OTEL_LLM_BAGGAGE`: none, in, out or both."""
-    global _reads_baggage, _writes_baggage  # noqa: PLW0603  (one setting of the process, read on each call)
+    global _reads_baggage, _writes_baggage
     _reads_baggage, _writes_baggage = mode in {"in", "both"}, mode in {"out", "both"}
 
 

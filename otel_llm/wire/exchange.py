@@ -21,7 +21,7 @@ from otel_llm.wire.event_stream import EventStream
 from otel_llm.wire.failures import read_failure
 from otel_llm.wire.framing import Framer, JsonArray, JsonLines, ServerSentEvents
 from otel_llm.wire.inflate import Inflate, inflater
-from otel_llm.wire.protocol import Answer, Ask, Binary, Fold, Wire
+from otel_llm.wire.protocol import Answer, Binary, Fold, Wire
 
 MAX_BODY: Final = 16 << 20
 """Bytes of one body that we parse; a larger one passes by unread."""
@@ -265,6 +265,6 @@ def _form(content_type: str, data: bytes) -> Json:
                 fields[name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
             elif name:
                 fields[name] = value
-    except Exception:  # the email package raises many kinds on a broken form
+    except Exception:  # noqa: BLE001  (the email package raises many kinds on a broken form)
         return None
     return fields
