@@ -14,10 +14,15 @@ from otel_llm.wire import (
     anthropic_complete,
     anthropic_messages,
     bedrock_converse,
+    cohere_chat,
+    cohere_embed,
+    cohere_legacy,
     gemini,
     gemini_embeddings,
     gemini_interactions,
+    ollama,
     openai_chat,
+    rerank,
 )
 from otel_llm.wire.protocol import Ask, Wire
 
@@ -60,6 +65,19 @@ ROWS: Final[dict[str, Sequence[Row]]] = {
         Row(gemini_embeddings.PREDICT, gemini_embeddings.fits_predict),
     ),
     "interactions": (Row(gemini_interactions.WIRE, gemini_interactions.fits),),
+    "v2/chat": (Row(cohere_chat.WIRE, cohere_chat.fits),),
+    "v1/chat": (
+        Row(cohere_legacy.CHAT, cohere_legacy.fits_chat),
+        Row(openai_chat.WIRE, cohere_chat.fits),  # Writer
+    ),
+    "v1/generate": (Row(cohere_legacy.GENERATE, cohere_legacy.fits_generate),),
+    "v1/embed": (Row(cohere_embed.WIRE, cohere_embed.fits),),
+    "v2/embed": (Row(cohere_embed.WIRE, cohere_embed.fits),),
+    "rerank": (Row(rerank.WIRE, rerank.fits),),
+    "api/chat": (Row(ollama.CHAT, ollama.fits_chat),),
+    "api/generate": (Row(ollama.GENERATE, ollama.fits_generate),),
+    "api/embed": (Row(ollama.EMBED, ollama.fits_embed),),
+    "embeddings": (Row(ollama.EMBED, ollama.fits_older_embed),),
 }
 """By the end of the path: its last segment, its last two, or what stands behind the last colon."""
 
