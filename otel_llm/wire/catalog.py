@@ -22,6 +22,7 @@ from otel_llm.wire import (
     gemini_interactions,
     ollama,
     openai_chat,
+    openai_responses,
     rerank,
 )
 from otel_llm.wire.protocol import Ask, Wire
@@ -50,6 +51,8 @@ def _messages(body: Json) -> bool:
 
 ROWS: Final[dict[str, Sequence[Row]]] = {
     "chat/completions": (Row(openai_chat.WIRE, lambda ask: _messages(ask.body)),),
+    "responses": (Row(openai_responses.WIRE, openai_responses.fits),),
+    "responses/compact": (Row(openai_responses.WIRE, openai_responses.fits),),
     "messages": (Row(anthropic_messages.WIRE, anthropic_messages.fits),),
     ":rawPredict": (Row(anthropic_messages.WIRE, anthropic_messages.fits_vertex),),
     ":streamRawPredict": (Row(anthropic_messages.WIRE, anthropic_messages.fits_vertex),),
@@ -82,6 +85,7 @@ ROWS: Final[dict[str, Sequence[Row]]] = {
 """By the end of the path: its last segment, its last two, or what stands behind the last colon."""
 
 FETCHES: Final[dict[str, Sequence[Row]]] = {
+    "responses": (Row(openai_responses.FETCH, openai_responses.fits_fetch),),
     "interactions": (Row(gemini_interactions.FETCH, gemini_interactions.fits_fetch),),
 }
 """For GET, by the segment before the id of what is fetched."""
