@@ -48,9 +48,15 @@ def read_parts(content: Json) -> list[Part]:
     """A list of blocks; a text alone counts as one."""
     if isinstance(content, str):
         return [text(content)] if content else []
-    if not isinstance(content, list):
-        return []
-    return [part for block in content for part in _parts(block, 0)]
+    found: list[Part] = []
+    for block in content if isinstance(content, list) else ():
+        for part in _parts(block, 0):
+            if part.get("content") == "" and "citations" in part and found and found[-1]["type"] == "text":
+                # Amazon's models cite in a block of its own, after the text that it is about.
+                found[-1]["citations"] = [*found[-1].get("citations", ()), *part["citations"]]
+            else:
+                found.append(part)
+    return found
 
 
 def read_system(body: Json) -> list[Part] | None:

@@ -63,8 +63,8 @@ def _failed(kind: str, payload: bytes) -> Event:
     """An exception frame as an event with `error`, the shape that every other provider uses."""
     try:
         said = json.loads(payload)
-        message = said.get("message", "") if isinstance(said, dict) else str(said)
-    except ValueError:
+        message = said.get("message") or said.get("Message") or "" if isinstance(said, dict) else str(said)
+    except (ValueError, RecursionError):
         message = payload.decode("utf-8", "replace")
     return kind, json.dumps({"error": {"type": kind, "message": message}}).encode()
 
