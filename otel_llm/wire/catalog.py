@@ -1,7 +1,7 @@
 """Which protocol a request speaks, by its path and the shape of its body; the host has no say.
 
-The last segment of the path finds the rows; a row counts when the body looks as its protocol demands. So an unknown
-OpenAI-compatible host is understood, and a POST to somebody else's `/messages` is left alone.
+The last two segments of the path find the rows, or the last one; a row counts when the body looks as its protocol
+demands. So an unknown OpenAI-compatible host is understood, and a POST to somebody else's `/messages` is left alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ from otel_llm.wire import (
     gemini_embeddings,
     gemini_interactions,
     ollama,
+    openai_audio,
     openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_images,
+    openai_moderations,
     openai_responses,
     rerank,
 )
@@ -53,6 +58,19 @@ def _messages(body: Json) -> bool:
 
 ROWS: Final[dict[str, Sequence[Row]]] = {
     "chat/completions": (Row(openai_chat.WIRE, lambda ask: _messages(ask.body)),),
+    "completions": (Row(openai_completions.WIRE, openai_completions.fits),),
+    "embeddings": (
+        Row(openai_embeddings.WIRE, openai_embeddings.fits),
+        Row(ollama.EMBED, ollama.fits_older_embed),
+    ),
+    "images": (Row(openai_images.WIRE, openai_images.fits),),
+    "images/generations": (Row(openai_images.WIRE, openai_images.fits),),
+    "images/edits": (Row(openai_images.WIRE, openai_images.fits_given),),
+    "images/variations": (Row(openai_images.WIRE, openai_images.fits_given),),
+    "audio/speech": (Row(openai_audio.SPEECH, openai_audio.fits_speech),),
+    "audio/transcriptions": (Row(openai_audio.TRANSCRIPTION, openai_audio.fits_transcription),),
+    "audio/translations": (Row(openai_audio.TRANSCRIPTION, openai_audio.fits_transcription),),
+    "moderations": (Row(openai_moderations.WIRE, openai_moderations.fits),),
     "responses": (Row(openai_responses.WIRE, openai_responses.fits),),
     "responses/compact": (Row(openai_responses.WIRE, openai_responses.fits),),
     "messages": (Row(anthropic_messages.WIRE, anthropic_messages.fits),),
@@ -88,7 +106,6 @@ ROWS: Final[dict[str, Sequence[Row]]] = {
     "api/chat": (Row(ollama.CHAT, ollama.fits_chat),),
     "api/generate": (Row(ollama.GENERATE, ollama.fits_generate),),
     "api/embed": (Row(ollama.EMBED, ollama.fits_embed),),
-    "embeddings": (Row(ollama.EMBED, ollama.fits_older_embed),),
 }
 """By the end of the path: its last segment, its last two, or what stands behind the last colon."""
 
@@ -105,9 +122,9 @@ def candidates(method: str, path: str) -> Sequence[Row]:
         path = path.rstrip("/")
         cut = path.rfind("/")
         last = path[cut + 1 :]
-        if rows := ROWS.get(last):
-            return rows
         if rows := ROWS.get(path[path.rfind("/", 0, cut) + 1 :]):
+            return rows
+        if rows := ROWS.get(last):
             return rows
         colon = last.rfind(":")
         if colon >= 0:

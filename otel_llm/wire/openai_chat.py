@@ -257,7 +257,7 @@ def _part(source: Json) -> list[Part]:
     if kind == "thinking":  # Mistral
         thought = source.get("thinking")
         if not isinstance(thought, str):
-            thought = "".join(part["content"] for part in read_parts(thought) if part["type"] == "text")
+            thought = "".join(take.string(one, "text") or "" for one in take.items(source, kind))
         return [reasoning(thought)]
     return [{**source, "type": kind}] if isinstance(source, dict) and kind else []
 

@@ -139,14 +139,14 @@ class _Choice:
             for part in value:
                 self._part(part)
         elif key in _LISTS and self._room > 0:
-            self._room -= len(str(value))
+            self._room -= take.weight(value)
             self._lists.setdefault(key, []).extend(value)
 
     def _part(self, part: Json) -> None:
         """Adjacent pieces of a text, or of a thought, are one; pieces are joined at the end."""
         if self._room <= 0 or type(part) is not dict:
             return
-        self._room -= len(str(part))
+        self._room -= take.weight(part)
         kind = part.get("type")
         field = "thinking" if kind == "thinking" else "text"
         piece = part.get(field)

@@ -102,7 +102,7 @@ def read_item(item: Json) -> tuple[str, list[Part]]:
         return "tool", [tool_result(_id(item), _result(item))]
     if kind.endswith("_call"):
         return "assistant", _server_call(item, kind)
-    return take.string(item, "role") or "assistant", [{**item, "type": kind}]
+    return take.string(item, "role") or "assistant", [{**_without(item, "role"), "type": kind}]
 
 
 def read_content(content: Json) -> list[Part]:
@@ -115,7 +115,10 @@ def read_content(content: Json) -> list[Part]:
 def _content(source: Json) -> list[Part]:
     kind = take.string(source, "type")
     if kind == "output_text":
-        made = text(take.string(source, "text") or "")
+        said = take.string(source, "text")
+        if not said:
+            return []
+        made = text(said)
         if sources := take.items(source, "annotations"):
             made["annotations"] = sources
         return [made]

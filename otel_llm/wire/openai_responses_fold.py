@@ -83,7 +83,7 @@ class Fold:
         at = index if type(index) is int else len(self._items)
         if at not in self._items and len(self._items) >= _MAX_ITEMS:
             return
-        size = len(str(item)) if self._content else 0
+        size = take.weight(item) if self._content else 0
         if self._content and self._room >= size:
             self._room -= size
             self._items[at] = item

@@ -108,6 +108,14 @@ def total(*counts: int | None) -> int | None:
     return sum(said) if said else None
 
 
+def weight(value: Json) -> int:
+    """About how many characters a value takes; more than anyone keeps when it is nested too deep to tell."""
+    try:
+        return len(str(value))
+    except RecursionError:
+        return MAX_INT
+
+
 def raw(source: Json, name: str) -> Any:
     """The parsed value under `name` of a sparse answer, whose values are `msgspec.Raw`."""
     value = source.get(name) if isinstance(source, dict) else None
