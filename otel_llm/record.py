@@ -38,6 +38,8 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
+    cache_write_1h: int | None = None
+    """The part of `cache_write` that is kept for an hour, which costs more (Anthropic). It has no attribute."""
     reasoning: int | None = None
     text_input: int | None = None
     image_input: int | None = None
