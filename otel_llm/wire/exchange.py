@@ -32,7 +32,19 @@ _BATCH: Final = 32 << 10
 _SPARSE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _LAST_EVENTS = frozenset(
-    {"message_stop", "message-end", "response.completed", "response.incomplete", "response.failed"}
+    {
+        "message_stop",
+        "message-end",
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "response.cancelled",
+        "image_generation.completed",
+        "image_edit.completed",
+        "speech.audio.done",
+        "transcript.text.done",
+        "transcription.done",
+    }
 )
 _LINES_TYPES = ("ndjson", "jsonl", "json-lines", "jsonlines", "stream+json", "json-seq")
 
@@ -59,6 +71,8 @@ def read_response(wire: Wire, request: Request, answer: Answer, content: bool) -
         return Response(failure=failure)
     response = wire.read_response(answer, request, content)
     if failure is None or response.failure is not None:
+        return response
+    if request.operation == "fetch_response":  # the error belongs to what was fetched
         return response
     return msgspec.structs.replace(response, failure=failure)
 
