@@ -110,11 +110,13 @@ def read_usage(usage: Json) -> Usage:
     read = _count(usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
     write = _count(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
     fresh = _count(usage, "inputTokens", "inputTokenCount")
+    hourly = [one for one in take.items(usage, "cacheDetails") if take.string(one, "ttl") == "1h"]
     return Usage(
         input=take.total(fresh, read, write) if fresh is not None else None,
         output=_count(usage, "outputTokens", "outputTokenCount"),
         cache_read=read,
         cache_write=write,
+        cache_write_1h=take.total(*(take.integer(one, "inputTokens") for one in hourly)),
     )
 
 
