@@ -19,9 +19,13 @@ from otel_llm.wire import (
     cohere_chat,
     cohere_embed,
     cohere_legacy,
+    dashscope,
+    deepgram,
     gemini,
     gemini_embeddings,
     gemini_interactions,
+    mistral_agents,
+    mistral_ocr,
     ollama,
     openai_audio,
     openai_chat,
@@ -30,7 +34,11 @@ from otel_llm.wire import (
     openai_images,
     openai_moderations,
     openai_responses,
+    replicate,
     rerank,
+    text_generation,
+    voyage,
+    watsonx,
 )
 from otel_llm.wire.protocol import Ask, Wire
 
@@ -106,12 +114,39 @@ ROWS: Final[dict[str, Sequence[Row]]] = {
     "api/chat": (Row(ollama.CHAT, ollama.fits_chat),),
     "api/generate": (Row(ollama.GENERATE, ollama.fits_generate),),
     "api/embed": (Row(ollama.EMBED, ollama.fits_embed),),
+    "ocr": (Row(mistral_ocr.WIRE, mistral_ocr.fits),),
+    "conversations": (Row(mistral_agents.CONVERSATION, mistral_agents.fits_conversation),),
+    "conversations/*": (Row(mistral_agents.CONVERSATION, mistral_agents.fits_conversation),),
+    "agents/completions": (Row(mistral_agents.AGENT, mistral_agents.fits_agent),),
+    "multimodalembeddings": (Row(voyage.WIRE, voyage.fits),),
+    "contextualizedembeddings": (Row(voyage.WIRE, voyage.fits),),
+    "": (Row(text_generation.WIRE, text_generation.fits),),
+    "/generate": (Row(text_generation.WIRE, text_generation.fits_server),),
+    "/generate_stream": (Row(text_generation.WIRE, text_generation.fits_server),),
+    "invocations": (
+        Row(openai_chat.WIRE, lambda ask: _messages(ask.body)),  # Databricks, SageMaker
+        Row(text_generation.WIRE, text_generation.fits),
+    ),
+    "models/*/*": (Row(text_generation.WIRE, text_generation.fits),),
+    "text-generation/generation": (Row(dashscope.WIRE, dashscope.fits),),
+    "multimodal-generation/generation": (Row(dashscope.WIRE, dashscope.fits),),
+    "text-embedding/text-embedding": (Row(dashscope.EMBEDDING, dashscope.fits_embedding),),
+    "predictions": (Row(replicate.WIRE, replicate.fits),),
+    "text/chat": (Row(watsonx.CHAT, watsonx.fits_chat),),
+    "text/chat_stream": (Row(watsonx.CHAT, watsonx.fits_chat),),
+    "text/generation": (Row(watsonx.GENERATION, watsonx.fits_generation),),
+    "text/generation_stream": (Row(watsonx.GENERATION, watsonx.fits_generation),),
+    "text/embeddings": (Row(watsonx.EMBEDDING, watsonx.fits_embedding),),
+    "v1/speak": (Row(deepgram.SPEAK, deepgram.fits_speak),),
+    "v1/listen": (Row(deepgram.LISTEN, deepgram.fits_listen),),
 }
-"""By the end of the path: its last segment, its last two, or what stands behind the last colon."""
+"""By the end of the path: its last segment, its last two, what stands behind the last colon, or the segment before
+the last one and a star; `models/*/*` is for paths that end with a model's name."""
 
 FETCHES: Final[dict[str, Sequence[Row]]] = {
     "responses": (Row(openai_responses.FETCH, openai_responses.fits_fetch),),
     "interactions": (Row(gemini_interactions.FETCH, gemini_interactions.fits_fetch),),
+    "predictions": (Row(replicate.FETCH, replicate.fits_fetch),),
 }
 """For GET, by the segment before the id of what is fetched."""
 
@@ -129,6 +164,10 @@ def candidates(method: str, path: str) -> Sequence[Row]:
         colon = last.rfind(":")
         if colon >= 0:
             return ROWS.get(last[colon:], ())
+        if rows := ROWS.get(f"{path[path.rfind('/', 0, cut) + 1 : cut]}/*"):
+            return rows
+        if "/models/" in path:
+            return ROWS["models/*/*"]
     elif method == "GET":
         path = path.rstrip("/")
         cut = path.rfind("/")

@@ -67,7 +67,7 @@ def read_request(ask: Ask, content: bool) -> Request:
         frequency_penalty=take.number(body, "frequency_penalty"),
         presence_penalty=take.number(body, "presence_penalty"),
         stop_sequences=take.strings(body, "stop"),
-        seed=take.integer(body, "seed"),
+        seed=_seed(body),
         choice_count=choices if choices != 1 else None,
         reasoning_level=take.string(body, "reasoning_effort")
         or take.string(take.mapping(body, "reasoning"), "effort"),
@@ -112,6 +112,12 @@ def finish_reason(choice: Json) -> str:
     return FINISH.get(said, said) if said else "error"
 
 
+def read_seed(body: Json) -> int | None:
+    """The seed; Mistral calls it random."""
+    seed = take.integer(body, "seed")
+    return seed if seed is not None else take.integer(body, "random_seed")
+
+
 def _failed_choice(choices: list[Json]) -> Failure | None:
     """OpenRouter reports what broke upstream in the choice that it broke."""
     for choice in choices:
@@ -133,6 +139,12 @@ def _cite(parts: list[Part], sources: list[Json]) -> None:
         if part["type"] == "text":
             part["annotations"] = [*part.get("annotations", ()), *sources]
             return
+
+
+def _seed(body: Json) -> int | None:
+    """The seed; Mistral calls it random."""
+    said = take.integer(body, "seed")
+    return said if said is not None else take.integer(body, "random_seed")
 
 
 def _output_type(body: Json) -> Literal["text", "json", "image", "speech"] | None:
@@ -244,12 +256,19 @@ def _part(source: Json) -> list[Part]:
         address = image if isinstance(image, str) else take.string(image, "url")
         return [uri("image", address)] if address else []
     if kind == "input_audio":
+        if inline := take.string(source, kind):  # Mistral
+            return [
+                uri("audio", inline) if inline.startswith(("data:", "http")) else blob("audio", None, inline)
+            ]
         audio = take.mapping(source, "input_audio")
         given = take.string(audio, "format")
         return [blob("audio", f"audio/{given}" if given else None, take.string(audio, "data") or "")]
     if kind in {"audio_url", "video_url"}:
         address = take.string(take.mapping(source, kind), "url")
         return [uri(kind.partition("_")[0], address)] if address else []
+    if kind == "document_url":  # Mistral
+        address = take.string(source, kind)
+        return [uri("document", address)] if address else []
     if kind == "file":
         return _file(take.mapping(source, "file"))
     if kind == "refusal":
