@@ -127,6 +127,12 @@ def read_usage(usage: Json) -> Usage:
         output=take.total(*(take.integer(one, "output_tokens") for one in billed)),
         cache_read=read,
         cache_write=write,
+        cache_write_1h=take.total(
+            *(
+                take.integer(take.mapping(one, "cache_creation"), "ephemeral_1h_input_tokens")
+                for one in billed
+            )
+        ),
         reasoning=take.integer(take.mapping(usage, "output_tokens_details"), "thinking_tokens"),
     )
 
