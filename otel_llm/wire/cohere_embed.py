@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_llm.record import Json, Message, Request, Response, Usage, message, text, uri
+from otel_llm.record import Request, Response, Usage
 from otel_llm.wire import take
 from otel_llm.wire.cohere_chat import read_usage
-from otel_llm.wire.openai_chat import read_parts
 from otel_llm.wire.protocol import Answer, Ask, Wire
 
 
@@ -25,24 +24,14 @@ def fits(ask: Ask) -> bool:
 
 
 def read_request(ask: Ask, content: bool) -> Request:
-    """The request of an embedding."""
+    """The request of embeddings. The conventions keep no content of them."""
     body = ask.body
     return Request(
         operation="embeddings",
         model=take.string(body, "model"),
         dimension_count=take.integer(body, "output_dimension"),
         encoding_formats=take.strings(body, "embedding_types"),
-        input_messages=_inputs(body) if content else None,
     )
-
-
-def _inputs(body: Json) -> list[Message]:
-    made = [message("user", [text(one)]) for one in take.strings(body, "texts") or ()]
-    made += [message("user", [uri("image", one)]) for one in take.strings(body, "images") or ()]
-    for one in take.items(body, "inputs"):
-        given = one.get("content") if isinstance(one, dict) else one
-        made.append(message("user", read_parts(given)))
-    return made
 
 
 def read_response(answer: Answer, request: Request, content: bool) -> Response:

@@ -17,7 +17,7 @@ import msgspec
 from otel_llm.record import Json, Message, Request, Response, Usage, blob, message, modality_of, text
 from otel_llm.wire import take
 from otel_llm.wire.gemini import model_of, provider_of_path, read_usage
-from otel_llm.wire.gemini_content import camel, read_content
+from otel_llm.wire.gemini_content import camel
 from otel_llm.wire.protocol import Answer, Ask, Wire
 
 
@@ -52,7 +52,7 @@ def _googles(ask: Ask) -> bool:
 
 
 def read_request(ask: Ask, content: bool) -> Request:
-    """The request of an embedding, of one text or many."""
+    """The request of embeddings, one or many. The conventions keep no content of them."""
     body = camel(ask.body)
     asked = [camel(one) for one in take.items(body, "requests")] or [body]
     return Request(
@@ -60,7 +60,6 @@ def read_request(ask: Ask, content: bool) -> Request:
         model=model_of(ask.path),
         provider=provider_of_path(ask.path),
         dimension_count=take.integer(asked[0], "outputDimensionality"),
-        input_messages=[read_content(one.get("content")) for one in asked] if content else None,
     )
 
 
@@ -73,13 +72,7 @@ def read_predict_request(ask: Ask, content: bool) -> Request:
         model=model_of(ask.path),
         provider=provider_of_path(ask.path),
         dimension_count=size if size is not None else take.integer(parameters, "dimension"),
-        input_messages=[_instance(one) for one in take.items(ask.body, "instances")] if content else None,
     )
-
-
-def _instance(source: Json) -> Message:
-    said = take.string(source, "content") or take.string(source, "text")
-    return message("user", [text(said)] if said else [])
 
 
 def read_response(answer: Answer, request: Request, content: bool) -> Response:

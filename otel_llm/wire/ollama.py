@@ -114,14 +114,12 @@ def _request(
 
 
 def read_embed_request(ask: Ask, content: bool) -> Request:
-    """The request of an embedding, of one text or many."""
+    """The request of embeddings. The conventions keep no content of them."""
     body = ask.body
-    texts = take.strings(body, "input") or take.strings(body, "prompt") or []
     return Request(
         operation="embeddings",
         model=take.string(body, "model"),
         dimension_count=take.integer(body, "dimensions"),
-        input_messages=[message("user", [text(one)]) for one in texts] if content else None,
     )
 
 
