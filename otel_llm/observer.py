@@ -6,6 +6,7 @@ and the call goes on as if nobody watched.
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import time
@@ -194,6 +195,7 @@ class Observer:
 
     def shutdown(self) -> None:
         """End what is still open, so that a program that leaves mid-stream loses no span."""
+        self.reaper.settle()
         for call in list(self.live):
             call.end("abandoned")
 
@@ -397,7 +399,7 @@ class _Reaper:
     """A thread that ends the spans of streams that were garbage collected. It sleeps until there is one."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[tuple[Call, float]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -409,12 +411,18 @@ class _Reaper:
 
     def take(self, call: Call, at: float) -> None:
         """`SimpleQueue.put` may be called from a destructor, whatever lock is held."""
-        self._waiting.put((call, at))
+        self._waiting.put(functools.partial(call.end, "abandoned", at=at))
+
+    def settle(self, seconds: float = 2.0) -> None:
+        """Wait until all that was taken so far has been ended."""
+        if self._thread is not None and self._thread.is_alive():
+            reached = threading.Event()
+            self._waiting.put(reached.set)
+            reached.wait(seconds)
 
     def _run(self) -> None:
         while True:
-            call, at = self._waiting.get()
-            call.end("abandoned", at=at)
+            self._waiting.get()()
 
 
 def _bare(record: CallRecord) -> CallRecord:
