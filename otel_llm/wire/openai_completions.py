@@ -11,7 +11,7 @@ from typing import Final
 
 from otel_llm.record import Json, Message, Part, Request, Response, message, text
 from otel_llm.wire import take
-from otel_llm.wire.openai_chat import finish_reason, read_model, read_parts
+from otel_llm.wire.openai_chat import finish_reason, read_model, read_parts, read_seed
 from otel_llm.wire.openai_chat_fold import MAX_CHOICES
 from otel_llm.wire.openai_usage import read_cost, read_usage
 from otel_llm.wire.protocol import MAX_TEXT, Answer, Ask, Fold, Wire
@@ -39,7 +39,7 @@ def read_request(ask: Ask, content: bool) -> Request:
         frequency_penalty=take.number(body, "frequency_penalty"),
         presence_penalty=take.number(body, "presence_penalty"),
         stop_sequences=take.strings(body, "stop"),
-        seed=_seed(body),
+        seed=read_seed(body),
         choice_count=choices if choices != 1 else None,
         service_tier=tier if tier != "auto" else None,
         user=take.string(body, "user"),
@@ -114,11 +114,6 @@ class _Fold:
 
 def _fold(content: bool) -> Fold:
     return _Fold(content)
-
-
-def _seed(body: Json) -> int | None:
-    seed = take.integer(body, "seed")
-    return seed if seed is not None else take.integer(body, "random_seed")
 
 
 def _prompts(body: Json) -> list[Message]:
