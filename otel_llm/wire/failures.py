@@ -1,7 +1,8 @@
 """What a provider says went wrong, in the many shapes that providers say it.
 
-The type of a failure is, in this order: the provider's code, its type or status word, the HTTP status. All have low
-cardinality. The message is the provider's text, cut; it may quote what the caller sent, so it counts as content.
+The type of a failure is, in this order: the provider's code, its type or status word, the HTTP status, and `_OTHER`
+where a good status brings a failure without a code. All have low cardinality. The message is the provider's text,
+cut; it may quote what the caller sent, so it counts as content.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ def read_failure(status: int, headers: Mapping[str, str], body: Json) -> Failure
     if stated is None and status < 400:
         return None
     code, text = stated or (None, None)
-    kind = code or headers.get("x-amzn-errortype", "").partition(":")[0] or str(status)
+    fallback = str(status) if status >= 400 else "_OTHER"
+    kind = code or headers.get("x-amzn-errortype", "").partition(":")[0] or fallback
     return Failure(kind[:_MAX_TYPE], text[:_MAX_MESSAGE] if text else None)
 
 
