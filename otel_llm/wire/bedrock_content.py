@@ -91,7 +91,7 @@ def _parts(block: Json, depth: int) -> list[Part]:
             return []
         if kind in {"image", "video", "audio", "document"}:
             return _media(kind, value, depth)
-        if not isinstance(value, dict):
+        if kind == "text" or not isinstance(value, dict):
             continue
         if kind == "toolUse":
             return [_tool_use(value)]
