@@ -319,6 +319,10 @@ class Call:
             self._observer.live.discard(self)
             self._close(outcome, error, time.perf_counter() if at is None else at)
 
+    def _folded(self) -> bool:
+        """Whether the answer came as a stream of events, whatever was asked for."""
+        return self._reader is not None and self._reader.streamed
+
     def _close(self, outcome: Outcome | None, error: BaseException | None, at: float) -> None:
         observer = self._observer
         record = self.record
@@ -328,16 +332,21 @@ class Call:
         except Exception as fault:  # noqa: BLE001  (an answer that breaks a decoder must not cost the span)
             report(f"decode {self._wire.name}", fault)
             response = _NO_RESPONSE
+        streamed = self._streams and self._status < 400 and (record.request.stream or self._folded())
         if error is not None:
             response = msgspec.structs.replace(response, failure=_failure(error))
-            if self._streams:
+            if streamed:
                 outcome = "cancelled" if type(error).__name__ in _CANCELLED else "failed"
         elif response.failure is not None:
             outcome = "failed"
         elif outcome == "closed_early" and self._reader is not None and self._reader.finished(response):
             outcome = "completed"
         record = msgspec.structs.replace(
-            record, response=response, end_ns=end_ns, stream_outcome=outcome if self._streams else None
+            record,
+            response=response,
+            end_ns=end_ns,
+            stream_outcome=outcome if streamed else None,
+            time_to_first_chunk=record.time_to_first_chunk if streamed else None,
         )
         if response.failure is not None and (
             error is not None or self._status in _RETRYABLE or self._status >= 500
@@ -357,7 +366,7 @@ class Call:
             spans.finish(self.span, record, settings.content_on_span, observer.structured)
         if not self._adopted and observer.metrics.enabled:
             with shield("metrics"):
-                observer.metrics.record(record, self._gaps or ())
+                observer.metrics.record(record, self._gaps if streamed and self._gaps else ())
         if observer.events is not None and settings.events and not self._adopted:
             with shield("event"):
                 observer.events.emit(record, self.context, settings.content_in_event)

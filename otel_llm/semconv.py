@@ -27,6 +27,7 @@ SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
 CALL_ID: Final = "otel_llm.call.id"
+TEAM: Final = "otel_llm.team.id"
 RAW_REQUEST: Final = "otel_llm.request.raw"
 TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105  (the type of a token count)
 TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105  (likewise)
@@ -164,7 +165,7 @@ _COST: Final = (
 _CALLER: Final = (
     Row("user.id", "user", "string", "The end user."),
     Row("session.id", "session", "string", "The session."),
-    Row("otel_llm.team.id", "team", "string", "The team whose destinations get the span."),
+    Row(TEAM, "team", "string", "The team whose destinations get the span."),
     Row("gen_ai.prompt.name", "prompt_name", "string", "The prompt template in use."),
     Row("gen_ai.prompt.version", "prompt_version", "string", "Its version."),
     Row("otel_llm.key.hash", "key_hash", "string", "Hash of the key that made the call."),
@@ -306,12 +307,13 @@ def to_attributes(record: CallRecord, structured: bool = True) -> Attributes:
 def from_attributes(attributes: Mapping[str, Any], start_ns: int, end_ns: int) -> CallRecord:
     """The record that a span of ours was made from; content that is JSON text is parsed again."""
     failure = attributes.get(ERROR_TYPE)
+    asked = {"operation": "", **_write((*_REQUEST, *_OPENAI_REQUEST, *_CONTENT_REQUEST), attributes)}
+    if asked["operation"] != "fetch_response":
+        asked.pop("response_id", None)  # the name is also that of the response's own id
     return CallRecord(
         id=str(attributes.get(CALL_ID, "")),
         provider=str(attributes.get(PROVIDER, "")),
-        request=Request(
-            **{"operation": "", **_write((*_REQUEST, *_OPENAI_REQUEST, *_CONTENT_REQUEST), attributes)}
-        ),
+        request=Request(**asked),
         response=Response(
             usage=Usage(**_write(_USAGE, attributes)),
             failure=Failure(str(failure)) if failure is not None else None,

@@ -26,8 +26,8 @@ def takes_structures() -> bool:
 def start(tracer: Tracer, record: CallRecord, parent: Context, links: Sequence[Link]) -> Span:
     """A CLIENT span for the call, with all that a sampler may want to see."""
     attributes = semconv.start_attributes(record)
-    if record.caller.team is not None or record.caller.user is not None or record.caller.tags:
-        attributes.update(semconv.caller_attributes(record.caller))
+    if record.caller.team is not None:  # what else the caller said waits for its redaction
+        attributes[semconv.TEAM] = record.caller.team
     return tracer.start_span(
         semconv.span_name(record.request),
         context=parent,

@@ -133,6 +133,11 @@ class Reader:
             self._content,
         )
 
+    @property
+    def streamed(self) -> bool:
+        """Whether the answer is a stream of events."""
+        return self._framer is not None
+
     def finished(self, response: Response) -> bool:
         """Whether the stream's last event has come, though its bytes may not be read to the end."""
         reasons = response.finish_reasons
