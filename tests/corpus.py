@@ -86,6 +86,17 @@ def recordings(**wanted: Any) -> Iterator[Recording]:
             yield recording
 
 
+def shipped() -> tuple[Recording, ...]:
+    """Those that ship with the project, which every clone has."""
+    return _below(SHIPPED)
+
+
+@functools.cache
+def by_id() -> dict[str, Recording]:
+    """The same by their names."""
+    return {recording.id: recording for recording in _all()}
+
+
 def load(path: Path) -> Recording:
     """One recording from its file."""
     data = json.loads(path.read_text())
@@ -94,7 +105,9 @@ def load(path: Path) -> Recording:
         body = base64.b64decode(asked["body_base64"])
     else:
         body = json.dumps(asked["body"]).encode() if asked.get("body") is not None else b""
-    answer = came["body_text"].encode() if "body_text" in came else base64.b64decode(came.get("body_base64", ""))
+    answer = (
+        came["body_text"].encode() if "body_text" in came else base64.b64decode(came.get("body_base64", ""))
+    )
     return Recording(
         id=data["id"],
         provider=data["provider"],
@@ -112,7 +125,10 @@ def load(path: Path) -> Recording:
     )
 
 
-@functools.cache
 def _all() -> tuple[Recording, ...]:
-    root = SHARED if SHARED.is_dir() else SHIPPED
+    return _below(SHARED if SHARED.is_dir() else SHIPPED)
+
+
+@functools.cache
+def _below(root: Path) -> tuple[Recording, ...]:
     return tuple(sorted((load(path) for path in root.glob("*/*/*.json")), key=lambda one: one.id))
