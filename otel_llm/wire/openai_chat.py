@@ -67,7 +67,7 @@ def read_request(ask: Ask, content: bool) -> Request:
         frequency_penalty=take.number(body, "frequency_penalty"),
         presence_penalty=take.number(body, "presence_penalty"),
         stop_sequences=take.strings(body, "stop"),
-        seed=_seed(body),
+        seed=read_seed(body),
         choice_count=choices if choices != 1 else None,
         reasoning_level=take.string(body, "reasoning_effort")
         or take.string(take.mapping(body, "reasoning"), "effort"),
@@ -139,12 +139,6 @@ def _cite(parts: list[Part], sources: list[Json]) -> None:
         if part["type"] == "text":
             part["annotations"] = [*part.get("annotations", ()), *sources]
             return
-
-
-def _seed(body: Json) -> int | None:
-    """The seed; Mistral calls it random."""
-    said = take.integer(body, "seed")
-    return said if said is not None else take.integer(body, "random_seed")
 
 
 def _output_type(body: Json) -> Literal["text", "json", "image", "speech"] | None:
