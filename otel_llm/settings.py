@@ -6,11 +6,13 @@ are not repeated here.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from otel_llm.errors import ConfigError
@@ -293,5 +295,51 @@ def environment() -> Mapping[str, str]:
 
 
 def set_default(name: str, value: str) -> None:
-    """Set a variable of the SDK that nobody has set."""
-    os.environ.setdefault(name, value)
+    """Set a variable of the SDK that nobody has set; an empty one counts as unset."""
+    if not os.environ.get(name):
+        os.environ[name] = value
+
+
+@contextlib.contextmanager
+def replaced(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables of the SDK with other values, for as long as the block runs."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def with_values(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """Settings with these fields changed; a text is read as its variable would be. Raises ConfigError."""
+    rows = {setting.field: setting for setting in SETTINGS}
+    changed: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in rows:
+            import difflib
+
+            nearest = (difflib.get_close_matches(name, rows, 1, 0.0) or sorted(rows))[0]
+            raise ConfigError(name, "is no setting of otel-llm", f"Did you mean {nearest}?")
+        default = getattr(Settings(), name)
+        text = str(value) if isinstance(value, (bool, int, Path)) else value
+        if isinstance(value, (list, tuple, set, frozenset)) and isinstance(default, tuple):
+            text = ",".join(str(one) for one in value) or "none"
+        if not isinstance(text, str):
+            raise ConfigError(
+                name, f"is {value!r}, which is no value for it", "Give it as its variable is written."
+            )
+        if text == "none" and isinstance(default, tuple) and not default:
+            changed[name] = ()
+            continue
+        try:
+            changed[name] = rows[name].parse(text)
+        except ValueError as expected:
+            raise ConfigError(
+                name, f"is {value!r}, which is not {expected}", f"Set it to {expected}."
+            ) from None
+    return msgspec.structs.replace(settings, **changed)
