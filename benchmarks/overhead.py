@@ -159,7 +159,7 @@ def measure(
 def added(found: dict[str, Any], name: str, kind: str, figure: str) -> float:
     """Median over blocks of what the variant costs beyond bare."""
     pairs = zip(found[name][kind], found["bare"][kind], strict=True)
-    return statistics.median(one[figure] - bare[figure] for one, bare in pairs)
+    return float(statistics.median(one[figure] - bare[figure] for one, bare in pairs))
 
 
 def table(found: dict[str, Any], packages: dict[str, int], chunks: int) -> str:

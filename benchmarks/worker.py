@@ -36,8 +36,7 @@ def instrument(target: str) -> Any:
 
     processor = BatchSpanProcessor(Drop(), max_queue_size=65536, schedule_delay_millis=500)
     if target == "logfire":
-        import logfire
-
+        logfire: Any = importlib.import_module("logfire")
         logfire.configure(
             send_to_logfire=False, console=False, additional_span_processors=[processor], metrics=False
         )

@@ -67,7 +67,7 @@ def test_a_decorated_function_and_coroutine_say_it() -> None:
         return caller().user
 
     async def both() -> list[str | None]:
-        return await asyncio.gather(later(), later())
+        return list(await asyncio.gather(later(), later()))
 
     assert plain(3) == ("ada", 3)
     assert asyncio.run(both()) == ["bob", "bob"]
