@@ -12,7 +12,6 @@ import msgspec
 
 from otel_llm.record import Json
 
-_EMPTY: dict[str, Json] = {}
 MAX_INT = (1 << 63) - 1
 """What an OTLP integer can hold."""
 
@@ -23,7 +22,7 @@ def mapping(source: Json, name: str) -> dict[str, Json]:
         value = source.get(name)
         if isinstance(value, dict):
             return value
-    return _EMPTY
+    return {}
 
 
 def items(source: Json, name: str) -> list[Json]:
