@@ -28,7 +28,7 @@ from otel_llm.context import caller as current_caller
 from otel_llm.ids import new_id
 from otel_llm.record import NOBODY, Caller, CallRecord, Failure, Json, Outcome, Request, Response
 from otel_llm.settings import Settings
-from otel_llm.shield import report, shield
+from otel_llm.shield import report, shield, shielded
 from otel_llm.telemetry import spans
 from otel_llm.telemetry.adoption import Adoption
 from otel_llm.telemetry.events import Events
@@ -252,22 +252,35 @@ class Call:
         self._token: Any = None
 
     def __enter__(self) -> Call:
-        self._token = otel_context.attach(self.context)
+        try:
+            self._token = otel_context.attach(self.context)
+        except Exception as error:  # noqa: BLE001  (as shield does, without its cost on every call)
+            report("attach", error)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace_: TracebackType | None
     ) -> None:
-        otel_context.detach(self._token)
-        self._token = None
+        token, self._token = self._token, None
+        if kind is GeneratorExit and otel_context.get_current() is not self.context:
+            return  # a coroutine that is destroyed elsewhere: its own context is gone, and so is what we put there
+        if token is not None:
+            otel_context.detach(token)
 
     def answered(
         self, status: int, headers: Mapping[str, str], *, encoded: bool = True, streams: bool = False
     ) -> None:
-        """The status and headers are there. `encoded`: the bytes to come still have their content encoding."""
+        """The status and headers are there.
+
+        `encoded`: the bytes to come still have their content encoding. `streams`: they are yet to come; unless that
+        is one JSON document which nobody asked to have streamed, the call counts as a stream.
+        """
         with shield("answered"):
             self._status = status
-            self._streams = streams
+            self._streams = streams and (
+                self.record.request.stream
+                or not headers.get("content-type", "").lower().startswith("application/json")
+            )
             observer = self._observer
             # A span that no sampler wanted, without metrics, needs no decoding.
             if self.span.is_recording() or self._adopted or observer.metrics.enabled:
@@ -277,7 +290,7 @@ class Call:
             if streams:
                 observer.live.add(self)
                 observer.reaper.start()
-                if observer.metrics.enabled:
+                if self._streams and observer.metrics.enabled:
                     self._gaps = array("d")
 
     def feed(self, chunk: bytes) -> None:
@@ -297,13 +310,13 @@ class Call:
             self._reader = None
             report("feed", error)
 
-    def abandon(self) -> None:
+    def abandon(self, outcome: Outcome = "abandoned") -> None:
         """The stream was garbage collected: note the time, and let another thread end the span.
 
         A collection can run inside any lock of the SDK, so nothing may be ended from within it.
         """
         if not self._ended:
-            self._observer.reaper.take(self, time.perf_counter())
+            shielded("abandon", self._observer.reaper.take, self, outcome, time.perf_counter())
 
     def end(
         self, outcome: Outcome | None = None, error: BaseException | None = None, at: float | None = None
@@ -418,9 +431,9 @@ class _Reaper:
             self._thread = threading.Thread(target=self._run, name="otel-llm-reaper", daemon=True)
             self._thread.start()
 
-    def take(self, call: Call, at: float) -> None:
+    def take(self, call: Call, outcome: Outcome, at: float) -> None:
         """`SimpleQueue.put` may be called from a destructor, whatever lock is held."""
-        self._waiting.put(functools.partial(call.end, "abandoned", at=at))
+        self._waiting.put(functools.partial(call.end, outcome, at=at))
 
     def settle(self, seconds: float = 2.0) -> None:
         """Wait until all that was taken so far has been ended."""
