@@ -235,8 +235,8 @@ class Reader:
         if self._wire.sparse and self._status < 400:
             try:
                 return _SPARSE.decode(data)
-            except msgspec.DecodeError:
-                pass
+            except (msgspec.DecodeError, ValueError, RecursionError):
+                pass  # it is read in full below, or found to be no JSON
         try:
             return take.loaded(data)
         except RecursionError:
