@@ -212,7 +212,8 @@ class Reader:
         if type(event) is dict:
             if event.get("error"):
                 self._error = event["error"]
-            if event.get("type") in _LAST_EVENTS or event.get("done") is True:
+            kind = event.get("type")
+            if (type(kind) is str and kind in _LAST_EVENTS) or event.get("done") is True:
                 self._last_event = True
         if self._fold is not None:
             self._fold.add(name, event)
