@@ -39,7 +39,7 @@ from otel_llm.wire.protocol import Ask, Wire
 _IN_CALL: Final = otel_context.create_key("otel_llm.in_call")
 _RETRY_HEADER: Final = "x-stainless-retry-count"
 _RETRYABLE: Final = frozenset({408, 409, 425, 429})
-_CANCELLED: Final = frozenset({"CancelledError", "Cancelled"})
+CANCELLED: Final = frozenset({"CancelledError", "Cancelled"})
 """What asyncio and trio raise into a task that is cancelled."""
 _MAX_ATTEMPTS: Final = 256
 _ATTEMPT_SECONDS: Final = 120.0
@@ -349,7 +349,7 @@ class Call:
         if error is not None:
             response = msgspec.structs.replace(response, failure=_failure(error))
             if streamed:
-                outcome = "cancelled" if type(error).__name__ in _CANCELLED else "failed"
+                outcome = "cancelled" if type(error).__name__ in CANCELLED else "failed"
         elif response.failure is not None:
             outcome = "failed"
         elif outcome == "closed_early" and self._reader is not None and self._reader.finished(response):

@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 
 import wrapt
 
-from otel_llm.observer import Observer
-from otel_llm.shield import shielded
+from otel_llm.observer import CANCELLED, Call, Observer
+from otel_llm.shield import report, shielded
 
 _logger = logging.getLogger("otel_llm")
 
@@ -110,3 +110,22 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], N
             setattr(owner, name, original)
 
     return restore
+
+
+def follow(place: str, watch: Callable[..., None], call: Call, *args: Any) -> None:
+    """Run `watch(call, *args)`, which sees to it that the call ends; where that fails, the call ends here."""
+    try:
+        watch(call, *args)
+    except Exception as error:  # noqa: BLE001  (as the shield does; the call has to end besides)
+        report(place, error)
+        call.end()
+
+
+def leave(call: Call, leaving: BaseException | None) -> None:
+    """The answer is closed, perhaps before its end; `leaving` is the exception under way as that happens."""
+    if isinstance(leaving, GeneratorExit):  # perhaps a garbage collection, which may hold any lock
+        call.abandon("closed_early")
+    elif leaving is not None and type(leaving).__name__ in CANCELLED:
+        call.end(error=leaving)
+    else:
+        call.end("closed_early")

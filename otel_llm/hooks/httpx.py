@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from otel_llm.hooks import Door, replace
+from otel_llm.hooks import Door, follow, leave, replace
 from otel_llm.observer import Call, Observer
 from otel_llm.record import Json
-from otel_llm.shield import report
+from otel_llm.shield import shielded
 
 
 def patch(module: ModuleType, door: Door) -> Callable[[], None] | None:
     """Wrap both clients of `httpx` or `httpx2`; None when they are wrapped already (`alias_httpx()`)."""
-    sync_stream, async_stream = _tees(module)
+    tees = _tees(module)
 
     def wrap(original: Any) -> Any:
         @functools.wraps(original)
         def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            call = _begin(door.observer, self, request)
+            observer = door.observer
+            call = None if observer is None else shielded("httpx", _begin, observer, self, request)
             if call is None:
                 return original(self, request, *args, **kwargs)
             try:
@@ -35,7 +36,7 @@ def patch(module: ModuleType, door: Door) -> Callable[[], None] | None:
             except BaseException as error:
                 call.end(error=error)
                 raise
-            _watch(call, response, sync_stream)
+            follow("httpx", _watch, call, response, tees)
             return response
 
         return send
@@ -43,7 +44,8 @@ def patch(module: ModuleType, door: Door) -> Callable[[], None] | None:
     def wrap_async(original: Any) -> Any:
         @functools.wraps(original)
         async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            call = _begin(door.observer, self, request)
+            observer = door.observer
+            call = None if observer is None else shielded("httpx", _begin, observer, self, request)
             if call is None:
                 return await original(self, request, *args, **kwargs)
             try:
@@ -52,7 +54,7 @@ def patch(module: ModuleType, door: Door) -> Callable[[], None] | None:
             except BaseException as error:
                 call.end(error=error)
                 raise
-            _watch(call, response, async_stream)
+            follow("httpx", _watch, call, response, tees)
             return response
 
         return send
@@ -69,29 +71,22 @@ def patch(module: ModuleType, door: Door) -> Callable[[], None] | None:
     return restore
 
 
-def _begin(observer: Observer | None, client: Any, request: Any) -> Call | None:
-    if observer is None:
-        return None
-    try:
-        url = request.url
-        path, _, query = url.raw_path.decode("ascii", "replace").partition("?")
-        port = url.port or (443 if url.scheme == "https" else 80)
-        call = observer.begin(
-            request.method,
-            url,
-            url.host,
-            path,
-            request.headers,
-            functools.partial(_body, request),
-            port=port,
-            query=query,
-            client=client,
-        )
-        if call is not None:
-            observer.inject(call, request.headers.__setitem__)
-    except Exception as error:  # noqa: BLE001  (the shield's rule, without its cost on every request)
-        report("httpx", error)
-        return None
+def _begin(observer: Observer, client: Any, request: Any) -> Call | None:
+    url = request.url
+    path, _, query = url.raw_path.decode("ascii", "replace").partition("?")
+    call = observer.begin(
+        request.method,
+        url,
+        url.host,
+        path,
+        request.headers,
+        functools.partial(_body, request),
+        port=url.port or (443 if url.scheme == "https" else 80),
+        query=query,
+        client=client,
+    )
+    if call is not None:
+        observer.inject(call, request.headers.__setitem__)
     return call
 
 
@@ -106,96 +101,149 @@ def _body(request: Any) -> bytes | Json:
     form: dict[str, Json] = {}
     for field in fields:
         if hasattr(field, "file"):
-            size = field.get_length() if hasattr(field, "get_length") else None
-            form[field.name] = {"filename": field.filename, "mime_type": field.content_type, "size": size}
+            size = len(field.file) if isinstance(field.file, (bytes, str)) else None
+            value: Json = {"filename": field.filename, "mime_type": field.content_type, "size": size}
         else:
             value = field.value
-            form[field.name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            if isinstance(value, bytes):
+                value = value.decode("utf-8", "replace")
+        if field.name in form:
+            earlier = form[field.name]
+            value = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
+        form[field.name] = value
     return form
 
 
-def _watch(call: Call, response: Any, tee: type[Any]) -> None:
+class _Tees(NamedTuple):
+    """The stream classes for one module, whose own base classes its responses insist on."""
+
+    sync_base: type[Any]
+    async_base: type[Any]
+    sync: type[Any]
+    asynchronous: type[Any]
+    both: type[Any]
+
+
+def _watch(call: Call, response: Any, tees: _Tees) -> None:
     """End the call where the answer is whole, else follow its stream."""
-    try:
-        if "_content" in response.__dict__:
-            call.answered(response.status_code, response.headers, encoded=False)
-            call.feed(response.content)
-            call.end()
-        else:
-            call.answered(response.status_code, response.headers, streams=True)
-            response.stream = tee(response.stream, call)
-    except Exception as error:  # noqa: BLE001  (as above)
-        report("httpx", error)
+    if "_content" in response.__dict__:
+        call.answered(response.status_code, response.headers, encoded=False)
+        call.feed(response.content)
         call.end()
+        return
+    call.answered(response.status_code, response.headers, streams=True)
+    stream = response.stream
+    if not isinstance(stream, tees.async_base):
+        response.stream = tees.sync(stream, call)
+    elif isinstance(stream, tees.sync_base):
+        response.stream = tees.both(stream, call)
+    else:
+        response.stream = tees.asynchronous(stream, call)
 
 
-def _tees(module: ModuleType) -> tuple[type[Any], type[Any]]:
-    """Stream classes for this module, whose own base classes its responses insist on."""
+class _Tee:
+    """A response body that is watched while it passes; in all else it is the stream that it wraps."""
 
-    class Tee(module.SyncByteStream):  # type: ignore[misc, name-defined]  # the base is known at run time only
-        """A response body that is watched while it passes."""
+    def __init__(self, stream: Any, call: Call) -> None:
+        self._stream = stream
+        self._call = call
 
-        def __init__(self, stream: Any, call: Call) -> None:
-            self._stream = stream
-            self._call = call
+    def __getattr__(self, name: str) -> Any:
+        if name in {"_stream", "_call"}:  # a tee whose __init__ did not run
+            raise AttributeError(name)
+        return getattr(self._stream, name)
 
-        def __iter__(self) -> Iterator[bytes]:
-            call = self._call
-            try:
-                for chunk in self._stream:
-                    call.feed(chunk)
-                    yield chunk
-            except GeneratorExit:  # the reader went away; close() or the garbage collector tells how
-                raise
-            except BaseException as error:
-                call.end(error=error)
-                raise
-            call.end("completed")
-
-        def close(self) -> None:
-            leaving = sys.exc_info()[1]
-            try:
-                self._stream.close()
-            finally:
-                _left(self._call, leaving)
-
-        def __del__(self) -> None:
-            self._call.abandon()
-
-    class AsyncTee(module.AsyncByteStream):  # type: ignore[misc, name-defined]  # as above
-        """The same for async bodies."""
-
-        def __init__(self, stream: Any, call: Call) -> None:
-            self._stream = stream
-            self._call = call
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            call = self._call
-            try:
-                async for chunk in self._stream:
-                    call.feed(chunk)
-                    yield chunk
-            except GeneratorExit:
-                raise
-            except BaseException as error:
-                call.end(error=error)
-                raise
-            call.end("completed")
-
-        async def aclose(self) -> None:
-            leaving = sys.exc_info()[1]
-            try:
-                await self._stream.aclose()
-            finally:
-                _left(self._call, leaving)
-
-        def __del__(self) -> None:
-            self._call.abandon()
-
-    return Tee, AsyncTee
+    def __del__(self) -> None:
+        if (call := self.__dict__.get("_call")) is not None:
+            call.abandon()
 
 
-def _left(call: Call, leaving: BaseException | None) -> None:
-    """The stream was closed before its end, perhaps because its task is being cancelled."""
-    cancelled = leaving is not None and type(leaving).__name__ in {"CancelledError", "Cancelled"}
-    call.end("closed_early", error=leaving if cancelled else None)
+class _Sync:
+    _stream: Any
+    _call: Call
+
+    def __iter__(self) -> Iterator[bytes]:
+        call = self._call
+        try:
+            for chunk in self._stream:
+                call.feed(chunk)
+                yield chunk
+        except GeneratorExit:  # the reader went away; close() or the garbage collector tells how
+            raise
+        except BaseException as error:
+            call.end(error=error)
+            raise
+        call.end("completed")
+
+    def close(self) -> None:
+        leaving = sys.exc_info()[1]
+        try:
+            self._stream.close()
+        finally:
+            shielded("close", leave, self._call, leaving)
+
+
+class _Async:
+    _stream: Any
+    _call: Call
+
+    def __aiter__(self) -> _Chunks:
+        return _Chunks(self._stream.__aiter__(), self._call)
+
+    async def aclose(self) -> None:
+        leaving = sys.exc_info()[1]
+        try:
+            await self._stream.aclose()
+        finally:
+            shielded("close", leave, self._call, leaving)
+
+
+class _Chunks:
+    """An async iterator that is no generator: one more generator would be one more to be finalized by the loop.
+
+    To httpx2 it is a generator all the same, so that what httpx2 closes is the stream's own.
+    """
+
+    __slots__ = ("_call", "_inner")
+
+    def __init__(self, inner: Any, call: Call) -> None:
+        self._inner = inner
+        self._call = call
+
+    def __aiter__(self) -> _Chunks:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk: bytes = await self._inner.__anext__()
+        except StopAsyncIteration:
+            self._call.end("completed")
+            raise
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._call.end(error=error)
+            raise
+        self._call.feed(chunk)
+        return chunk
+
+    async def asend(self, value: Any) -> Any:
+        return await self._inner.asend(value)
+
+    async def athrow(self, *error: Any) -> Any:
+        return await self._inner.athrow(*error)
+
+    async def aclose(self) -> None:
+        if (aclose := getattr(self._inner, "aclose", None)) is not None:
+            await aclose()
+
+
+def _tees(module: ModuleType) -> _Tees:
+    sync_base, async_base = module.SyncByteStream, module.AsyncByteStream
+    return _Tees(
+        sync_base,
+        async_base,
+        type("Tee", (_Tee, _Sync, sync_base), {}),
+        type("AsyncTee", (_Tee, _Async, async_base), {}),
+        type("BothTee", (_Tee, _Sync, _Async, sync_base, async_base), {}),
+    )
