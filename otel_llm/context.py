@@ -16,10 +16,11 @@ import msgspec
 from opentelemetry import baggage
 from opentelemetry import context as otel_context
 
+from otel_llm import semconv
 from otel_llm.record import NOBODY, Caller
 
 _KEY = otel_context.create_key("otel_llm.caller")
-_BAGGAGE = {"user.id": "user", "session.id": "session", "otel_llm.team.id": "team"}
+_BAGGAGE = {semconv.USER: "user", semconv.SESSION: "session", semconv.TEAM: "team"}
 MAX_METADATA = 32
 """Metadata keys of one call, so that they cannot push a span's own attributes over the SDK's limit."""
 

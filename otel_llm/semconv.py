@@ -27,6 +27,8 @@ SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
 CALL_ID: Final = "otel_llm.call.id"
+USER: Final = "user.id"
+SESSION: Final = "session.id"
 TEAM: Final = "otel_llm.team.id"
 RAW_REQUEST: Final = "otel_llm.request.raw"
 TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105  (the type of a token count)
@@ -163,8 +165,8 @@ _COST: Final = (
     Row("otel_llm.cost.cache_write", "cache_write", "double", "US dollars for input written to a cache."),
 )
 _CALLER: Final = (
-    Row("user.id", "user", "string", "The end user."),
-    Row("session.id", "session", "string", "The session."),
+    Row(USER, "user", "string", "The end user."),
+    Row(SESSION, "session", "string", "The session."),
     Row(TEAM, "team", "string", "The team whose destinations get the span."),
     Row("gen_ai.prompt.name", "prompt_name", "string", "The prompt template in use."),
     Row("gen_ai.prompt.version", "prompt_version", "string", "Its version."),
