@@ -290,7 +290,8 @@ class _Candidate:
                 self._run.append(said)
             return
         call = camel(part.get("functionCall"))
-        if "partialArgs" in call or (self._partial is not None and call and not call.get("name")):
+        unnamed = self._partial is not None and bool(call) and not call.get("name")
+        if "partialArgs" in call or call.get("willContinue") or unnamed:
             self._partial_call(call)
         elif len(self._parts) < _MAX_PARTS and self._has_room(part):
             self._close_run()
