@@ -9,13 +9,18 @@ from importlib.metadata import version as distribution_version
 from typing import Any
 
 import msgspec
+from opentelemetry._logs import get_logger_provider
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # the module turns typing off
     BaseInstrumentor,
 )
+from opentelemetry.metrics import get_meter_provider
+from opentelemetry.trace import get_tracer_provider
 
-from otel_llm import context, pipeline
+from otel_llm import pipeline
 from otel_llm import settings as settings_module
+from otel_llm.context import use_baggage
 from otel_llm.errors import ConfigError
+from otel_llm.farewell import farewell
 from otel_llm.hooks import Door
 from otel_llm.observer import Observer
 from otel_llm.settings import Settings
@@ -37,7 +42,7 @@ def observer(
     settings: Settings, tracer_provider: Any = None, meter_provider: Any = None, logger_provider: Any = None
 ) -> Observer:
     """An observer over these providers; None means the global ones. Raises ConfigError."""
-    context.use_baggage(settings.baggage)
+    use_baggage(settings.baggage)
     made = version()
     return Observer(
         settings,
@@ -60,6 +65,10 @@ class OtelLlmInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
+        ready: Observer | None = kwargs.get("observer")
+        if ready is not None:
+            self._observe(ready, kwargs.get("tracer_provider"))
+            return
         settings = kwargs.get("settings")
         if settings is None:
             settings, errors = settings_module.read()
@@ -74,14 +83,40 @@ class OtelLlmInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
             # A redaction function that cannot be loaded must not let content through unredacted.
             _logger.error("otel-llm: %s Until then no content is recorded.", error)  # noqa: TRY400  (one clear line)
             made = observer(_private(settings), **providers)
-        door.open(made, settings.hooks)
+        self._observe(made, providers["tracer_provider"])
+
+    def observe(self, made: Observer, tracer_provider: Any) -> None:
+        """Let this observer take over, for `init()`; what an earlier one has under way, that one ends."""
+        if self.is_instrumented_by_opentelemetry:
+            door.close()
+            self._observe(made, tracer_provider)
+        else:
+            self.instrument(observer=made, tracer_provider=tracer_provider)
+
+    def _observe(self, made: Observer, tracer_provider: Any) -> None:
+        door.open(made, made.settings.hooks)
         atexit.register(made.shutdown)
+        farewell.attend(lambda: leave(made, tracer_provider))
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002  (the base class's signature)
         if door.observer is not None:
             atexit.unregister(door.observer.shutdown)
             door.observer.shutdown()
+        farewell.forget()
         door.close()
+
+
+def leave(made: Observer, tracer_provider: Any) -> None:
+    """End what is open and send what waits."""
+    made.shutdown()
+    flush(tracer_provider)
+
+
+def flush(tracer_provider: Any = None) -> None:
+    """Send what waits in the providers; those of the API alone hold nothing."""
+    for provider in (tracer_provider or get_tracer_provider(), get_meter_provider(), get_logger_provider()):
+        if hasattr(provider, "force_flush"):
+            provider.force_flush()
 
 
 def _private(settings: Settings) -> Settings:

@@ -1,0 +1,71 @@
+"""The last spans of children that leave by `os._exit`.
+
+Python's exit handlers do not run in forked children of `multiprocessing` (and so of process pools), nor in Celery's
+prefork workers. Each of them has a place of its own where a word can be said before the end; we wait for these modules
+and import none of them. Signals are left alone: what SIGTERM kills, loses the batch that it had not sent.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import wrapt
+
+from otel_llm.shield import shielded
+
+SECONDS: Final = 5.0
+"""How long a child's end may be delayed when its destination does not answer."""
+
+_BEFORE_OTHERS: Final = 100
+"""Priority among the finalizers of multiprocessing."""
+
+
+class Farewell:
+    """Calls `flush` where this process, or a child of it, is about to leave unseen. One for a process."""
+
+    def __init__(self) -> None:
+        self._flush: Callable[[], Any] | None = None
+        self._attending = False
+
+    def attend(self, flush: Callable[[], Any]) -> None:
+        """From now on, or when one of the modules is imported."""
+        self._flush = flush
+        if self._attending:
+            return
+        self._attending = True
+        for module in ("multiprocessing.util", "billiard.util"):
+            wrapt.register_post_import_hook(self._fork_aware, module)
+        wrapt.register_post_import_hook(self._celery, "celery.signals")
+
+    def forget(self) -> None:
+        """Nothing is observed any more."""
+        self._flush = None
+
+    def now(self, *_: Any, **__: Any) -> None:
+        """Flush within bounds; on a thread of its own, because the SDK's flush has no end of its own."""
+        flush = self._flush
+        if flush is not None:
+            within(SECONDS, flush)
+
+    def _fork_aware(self, util: Any) -> None:
+        shielded("farewell", util.register_after_fork, self, lambda mine: mine._in_child(util))  # noqa: SLF001  (itself)
+
+    def _in_child(self, util: Any) -> None:
+        shielded("farewell", lambda: util.Finalize(None, self.now, exitpriority=_BEFORE_OTHERS))
+
+    def _celery(self, signals: Any) -> None:
+        shielded("farewell", lambda: signals.worker_process_shutdown.connect(self.now, weak=False))
+
+
+def within(seconds: float, work: Callable[[], Any]) -> bool:
+    """Whether `work` ended in time; if not, it goes on alone."""
+    thread = threading.Thread(target=shielded, args=("flush", work), name="otel-llm-flush", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
+farewell: Final = Farewell()
+"""The one of this process."""
