@@ -30,9 +30,12 @@ _MAX_OUTPUTS: Final = 1024
 
 
 def fits_conversation(ask: Ask) -> bool:
-    """Inputs for a model or an agent, or for a conversation that goes on; OpenAI's conversations have items."""
+    """Inputs for a model or an agent, or for a conversation of Mistral's; OpenAI's conversations have items."""
     body = ask.body
-    return isinstance(body, dict) and "inputs" in body and not ask.path.rstrip("/").endswith("/restart")
+    if not isinstance(body, dict) or not isinstance(body.get("inputs"), (str, list)):
+        return False
+    last = ask.path.rstrip("/").rpartition("/")[2]
+    return "model" in body or "agent_id" in body or last.startswith("conv_") or ask.host.endswith("mistral.ai")
 
 
 def fits_agent(ask: Ask) -> bool:
