@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from otel_llm.record import Json, Message, Part, Request, Response, Usage, blob, message, text
+from otel_llm.record import Json, Request, Response, Usage
 from otel_llm.wire import (
     anthropic_complete,
     anthropic_messages,
@@ -86,7 +86,7 @@ def read_request(ask: Ask, content: bool) -> Request:
     elif "max_tokens_to_sample" in body:
         made = anthropic_complete.read_request(ask, content)
     elif _is_embedding(body, name):
-        made = cohere_embed.read_request(ask, content) if "input_type" in body else _embedding(body, content)
+        made = cohere_embed.read_request(ask, content) if "input_type" in body else _embedding(body)
     elif bedrock_images.fits(body):
         made = bedrock_images.read_request(body, content)
     else:
@@ -300,7 +300,7 @@ def _is_embedding(body: dict[str, Json], name: str) -> bool:
     return "embeddingConfig" in body or ("texts" in body and "input_type" in body)
 
 
-def _embedding(body: dict[str, Json], content: bool) -> Request:
+def _embedding(body: dict[str, Json]) -> Request:
     sizes = (
         take.integer(body, "dimensions"),
         take.integer(body, "output_dimension"),
@@ -312,18 +312,7 @@ def _embedding(body: dict[str, Json], content: bool) -> Request:
         operation="embeddings",
         dimension_count=next((size for size in sizes if size is not None), None),
         encoding_formats=take.strings(body, "embedding_types") or take.strings(body, "embeddingTypes"),
-        input_messages=_embedded(body) if content else None,
     )
-
-
-def _embedded(body: dict[str, Json]) -> list[Message]:
-    asked = take.string(body, "inputText")
-    if asked is None:
-        asked = take.string(take.mapping(take.mapping(body, "singleEmbeddingParams"), "text"), "value")
-    parts: list[Part] = [text(asked)] if asked else []
-    if image := take.string(body, "inputImage"):
-        parts.append(blob("image", None, image))
-    return [message("user", parts)] if parts else []
 
 
 WIRE: Final = Wire("bedrock_invoke", "aws.bedrock", read_request, read_response, _Fold)

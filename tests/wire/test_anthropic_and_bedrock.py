@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
-import math
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +18,7 @@ from otel_llm.record import Usage
 from otel_llm.wire import catalog, exchange
 from otel_llm.wire.event_stream import EventStream
 from otel_llm.wire.protocol import Answer, Ask, Wire
-from tests import corpus
+from tests import corpus, hostile
 from tests.corpus import Recording
 
 OURS = [
@@ -249,53 +247,6 @@ def test_a_binary_stream_that_breaks_or_ends_early_gives_what_came_before(record
                 assert reason in {"stop", "length", "tool_call", "content_filter", "error"}
 
 
-JUNK: st.SearchStrategy[Any] = st.sampled_from(
-    [
-        None,
-        True,
-        0,
-        -1,
-        1.5,
-        10**30,
-        math.inf,
-        "",
-        "x",
-        "{",
-        [],
-        [None],
-        [[]],
-        ["x"],
-        [{}],
-        {},
-        {"type": []},
-        {"x": None},
-    ]
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where a value can be replaced: everywhere."""
-    yield path
-    if isinstance(value, dict):
-        for key in value:
-            yield from places(value[key], (*path, key))
-    elif isinstance(value, list):
-        for place in range(min(len(value), 4)):
-            yield from places(value[place], (*path, place))
-
-
-def spoiled(value: Any, path: tuple[Any, ...], junk: Any) -> Any:
-    """A copy with `junk` at `path`."""
-    if not path:
-        return copy.deepcopy(junk)
-    made = copy.deepcopy(value)
-    at = made
-    for step in path[:-1]:
-        at = at[step]
-    at[path[-1]] = copy.deepcopy(junk)
-    return made
-
-
 def read_all(wire: Wire, ask: Ask, answer: Answer, folded: list[tuple[str, Any]]) -> None:
     """Everything that happens to a call, with content and without; what comes out can be sent."""
     for content in (True, False):
@@ -325,9 +276,9 @@ def test_any_type_in_any_field_is_read_without_an_exception(
 ) -> None:
     decoded = corpus.decode(recording)
     assert decoded is not None
-    junk = data.draw(JUNK)
+    junk = data.draw(st.sampled_from(hostile.JUNK))
     asked = decoded.ask.body
-    asked = spoiled(asked, data.draw(st.sampled_from(list(places(asked)))), junk)
+    asked = hostile.spoiled(asked, data.draw(st.sampled_from(list(hostile.places(asked)))), junk)
     ask = msgspec.structs.replace(decoded.ask, body=asked)
     for row in catalog.candidates("POST", ask.path):
         assert row.fits(ask) in {True, False}
@@ -341,15 +292,21 @@ def test_any_type_in_any_field_is_read_without_an_exception(
             if index == place:
                 if "bytes" in event and recording.operation == "invoke_model":
                     inner = json.loads(base64.b64decode(event["bytes"]))
-                    inner = spoiled(inner, data.draw(st.sampled_from(list(places(inner)))), junk)
+                    inner = hostile.spoiled(
+                        inner, data.draw(st.sampled_from(list(hostile.places(inner)))), junk
+                    )
                     event["bytes"] = base64.b64encode(json.dumps(inner).encode()).decode()
                 else:
-                    event = spoiled(event, data.draw(st.sampled_from(list(places(event)))), junk)
+                    event = hostile.spoiled(
+                        event, data.draw(st.sampled_from(list(hostile.places(event)))), junk
+                    )
             folded.append((name, event))
     else:
         listed = list(events(recording))
         place = data.draw(st.integers(0, len(listed) - 1))
-        listed[place] = spoiled(listed[place], data.draw(st.sampled_from(list(places(listed[place])))), junk)
+        listed[place] = hostile.spoiled(
+            listed[place], data.draw(st.sampled_from(list(hostile.places(listed[place])))), junk
+        )
         answered = listed[0]
         folded = [("", one) for one in listed]
     read_all(decoded.wire, ask, Answer(status=200, headers=recording.response_headers, body=answered), folded)
