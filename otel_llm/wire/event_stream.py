@@ -23,6 +23,7 @@ class EventStream:
     def __init__(self) -> None:
         self._held = bytearray()
         self._broken = False
+        self._known: dict[bytes, dict[str, str]] = {}
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """The events that `data` completes."""
@@ -44,7 +45,7 @@ class EventStream:
                 self._broken = True
                 self._held.clear()
                 return
-            headers = _headers(frame[_PRELUDE.size : _PRELUDE.size + header_size])
+            headers = self._read_headers(frame[_PRELUDE.size : _PRELUDE.size + header_size])
             payload = frame[_PRELUDE.size + header_size : -4]
             kind = headers.get(":message-type")
             if kind == "exception":
@@ -57,6 +58,15 @@ class EventStream:
     def flush(self) -> Iterator[Event]:
         """A frame that was cut off is no event."""
         return iter(())
+
+    def _read_headers(self, block: bytes) -> dict[str, str]:
+        """Headers, read once for each kind of frame: those of all deltas are the same bytes."""
+        headers = self._known.get(block)
+        if headers is None:
+            headers = _headers(block)
+            if len(block) < 512 and len(self._known) < 32:
+                self._known[block] = headers
+        return headers
 
 
 def _failed(kind: str, payload: bytes) -> Event:
