@@ -212,6 +212,11 @@ def test_a_form_is_read_as_its_fields_and_files_by_size() -> None:
     }
 
 
+def test_what_a_fuzzer_found_stays_mended() -> None:
+    read(b'data: {"type": {"a": 1}, "choices": []}\n\n', "text/event-stream", request=STREAMED)
+    read(b'{"model\x8d": 1}', wire=openai_chat.WIRE._replace(sparse=True))
+
+
 @given(
     st.binary(max_size=400),
     st.sampled_from(["application/json", "text/event-stream", "audio/x", "", "ndjson"]),
