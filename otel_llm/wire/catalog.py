@@ -82,8 +82,14 @@ ROWS: Final[dict[str, Sequence[Row]]] = {
     "responses": (Row(openai_responses.WIRE, openai_responses.fits),),
     "responses/compact": (Row(openai_responses.WIRE, openai_responses.fits),),
     "messages": (Row(anthropic_messages.WIRE, anthropic_messages.fits),),
-    ":rawPredict": (Row(anthropic_messages.WIRE, anthropic_messages.fits_vertex),),
-    ":streamRawPredict": (Row(anthropic_messages.WIRE, anthropic_messages.fits_vertex),),
+    ":rawPredict": (
+        Row(anthropic_messages.WIRE, anthropic_messages.fits_vertex),
+        Row(openai_chat.WIRE, lambda ask: "/publishers/mistralai/" in ask.path and _messages(ask.body)),
+    ),
+    ":streamRawPredict": (
+        Row(anthropic_messages.WIRE, anthropic_messages.fits_vertex),
+        Row(openai_chat.WIRE, lambda ask: "/publishers/mistralai/" in ask.path and _messages(ask.body)),
+    ),
     "converse": (Row(bedrock_converse.WIRE, bedrock_converse.fits),),
     "converse-stream": (Row(bedrock_converse.WIRE, bedrock_converse.fits),),
     "invoke": (Row(bedrock_invoke.WIRE, bedrock_invoke.fits),),

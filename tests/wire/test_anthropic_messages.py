@@ -72,6 +72,15 @@ def streamed(*events: dict[str, Any], content: bool = True, wire: Wire = anthrop
             id="Vertex, streaming, behind a proxy",
         ),
         pytest.param(
+            ask(
+                {"model": "mistral-large", "messages": [{"role": "user", "content": "hi"}]},
+                "/v1/projects/p/locations/l/publishers/mistralai/models/mistral-large:rawPredict",
+                "us-central1-aiplatform.googleapis.com",
+            ),
+            ("openai_chat", "gcp.vertex_ai"),
+            id="Mistral has the same path on Vertex",
+        ),
+        pytest.param(
             ask({"model": "m", "messages": ["broken"], "max_tokens": 1}),
             ("anthropic_messages", "anthropic"),
             id="a call that will be refused is a call",
