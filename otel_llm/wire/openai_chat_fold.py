@@ -135,7 +135,7 @@ class _Choice:
                     self._tool(call)
         elif key == "content":  # Mistral sends thinking as typed parts, and the answer as text or as parts
             if not self._parts and (earlier := self._texts.pop("content", None)):
-                self._parts.append({"type": "text", "text": "".join(earlier)})
+                self._part({"type": "text", "text": "".join(earlier)})
             for part in value:
                 self._part(part)
         elif key in _LISTS and self._room > 0:
@@ -147,7 +147,7 @@ class _Choice:
         if self._room <= 0 or type(part) is not dict:
             return
         self._room -= take.weight(part)
-        kind = part.get("type")
+        kind = take.string(part, "type")
         field = "thinking" if kind == "thinking" else "text"
         piece = part.get(field)
         if kind in {"text", "thinking"} and isinstance(piece, str | list):
