@@ -240,7 +240,9 @@ class Fold:
                     continue
                 candidate = self._candidates[key] = _Candidate(self._content)
             candidate.add(camel(one))
-        self._usage.update(camel(chunk.get("usageMetadata")))
+        usage = camel(chunk.get("usageMetadata"))
+        if any(key.endswith("Count") for key in usage):  # the last word counts, whole: it has its own total
+            self._usage = usage
         for key_name in ("modelVersion", "responseId", "promptFeedback"):
             if value := chunk.get(key_name):
                 self._top[key_name] = value

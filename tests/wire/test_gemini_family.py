@@ -374,7 +374,7 @@ def test_an_error_is_read_in_each_of_its_wrappings(body: Any, kind: str, status:
 CHUNKS: list[Any] = [
     {
         "candidates": [{"index": 0, "content": {"parts": [{"text": "hm ", "thought": True}]}}],
-        "usageMetadata": {"promptTokenCount": 4, "thoughtsTokenCount": 2},
+        "usageMetadata": {"promptTokenCount": 9, "toolUsePromptTokenCount": 2},
         "responseId": "r",
         "modelVersion": "g-1",
     },
@@ -391,7 +391,10 @@ CHUNKS: list[Any] = [
             {"content": {"parts": [{"text": ""}]}, "finishReason": "STOP"},
             {"index": 1, "finishReason": "MAX_TOKENS"},
         ],
-        "usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 3},
+        "usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 3, "thoughtsTokenCount": 2},
+    },
+    {
+        "usageMetadata": {"trafficType": "ON_DEMAND"},
     },
 ]
 
