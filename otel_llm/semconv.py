@@ -26,6 +26,7 @@ RESPONSE_MODEL: Final = "gen_ai.response.model"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
+OUR_PREFIX: Final = "otel_llm."
 CALL_ID: Final = "otel_llm.call.id"
 USER: Final = "user.id"
 SESSION: Final = "session.id"
@@ -40,13 +41,13 @@ INFERENCE: Final = frozenset({"chat", "text_completion", "generate_content"})
 """The operations whose metrics are `gen_ai.client.inference.*`."""
 
 FOREIGN_LLM_SPANS: Final = {
-    "gen_ai.operation.name": frozenset({*INFERENCE, "embeddings", "rerank", "retrieval"}),
+    OPERATION: frozenset({*INFERENCE, "embeddings", "rerank", "retrieval"}),
     "openinference.span.kind": frozenset({"LLM", "EMBEDDING", "RERANKER"}),
     "llm.request.type": frozenset({"chat", "completion", "embedding", "rerank"}),
     "langfuse.observation.type": frozenset({"generation", "embedding"}),
-    "request_data": None,
 }
-"""What marks an LLM span that somebody else has opened: attribute, and the values that count (None: any)."""
+"""What marks an LLM span that somebody else has opened: attribute, and the values that count. The first one there decides."""
+_FOREIGN_MODELS: Final = (REQUEST_MODEL, "llm.model_name", "langfuse.observation.model.name")
 
 _KINDS: Final = {"LLM": "chat", "EMBEDDING": "embeddings", "embedding": "embeddings", "RERANKER": "rerank"}
 
@@ -94,7 +95,7 @@ _REQUEST: Final = (
         "The response that is continued.",
     ),
     Row("gen_ai.conversation.id", "conversation_id", "string", "The provider's conversation or thread."),
-    Row("gen_ai.response.id", "response_id", "string", "The response that is fetched."),
+    Row("gen_ai.response.id", "response_id", "string", "The provider's id of the response."),
     Row("aws.bedrock.guardrail.id", "guardrail_id", "string", "The Bedrock guardrail in use."),
     Row("aws.bedrock.knowledge_base.id", "knowledge_base_id", "string", "The Bedrock knowledge base in use."),
     Row("gen_ai.embeddings.dimension.count", "dimension_count", "int", "Dimensions of the vectors."),
@@ -366,6 +367,17 @@ def foreign_operation(attributes: Mapping[str, Any]) -> str | None:
     """The operation of an LLM span that somebody else has opened; None when it is no such span."""
     for name, counted in FOREIGN_LLM_SPANS.items():
         value = attributes.get(name)
-        if value is not None and (counted is None or value in counted):
-            return _KINDS.get(value, "chat") if name != OPERATION else str(value)
+        if isinstance(value, str):
+            if value not in counted:
+                return None
+            return value if name == OPERATION else _KINDS.get(value, "chat")
+    return None
+
+
+def foreign_model(attributes: Mapping[str, Any]) -> str | None:
+    """The model that such a span names, if it does."""
+    for name in _FOREIGN_MODELS:
+        value = attributes.get(name)
+        if isinstance(value, str) and value:
+            return value
     return None
