@@ -152,8 +152,9 @@ class _Choice:
         piece = part.get(field)
         if kind in {"text", "thinking"} and isinstance(piece, str | list):
             pieces = piece if isinstance(piece, list) else [{"type": "text", "text": piece}]
-            if self._parts and self._parts[-1].get("type") == kind:
-                self._parts[-1][field].extend(pieces)
+            last = self._parts[-1] if self._parts else {}
+            if last.get("type") == kind and type(before := last.get(field)) is list:
+                before.extend(pieces)
             else:
                 self._parts.append({"type": kind, field: list(pieces)})
         else:
