@@ -25,6 +25,7 @@ from otel_llm.wire import (
     gemini_embeddings,
     gemini_interactions,
     mistral_agents,
+    mistral_classifications,
     mistral_ocr,
     ollama,
     openai_audio,
@@ -145,6 +146,8 @@ ROWS: Final[dict[str, Sequence[Row]]] = {
     "text/embeddings": (Row(watsonx.EMBEDDING, watsonx.fits_embedding),),
     "v1/speak": (Row(deepgram.SPEAK, deepgram.fits_speak),),
     "v1/listen": (Row(deepgram.LISTEN, deepgram.fits_listen),),
+    "restart": (Row(mistral_agents.CONVERSATION, mistral_agents.fits_restart),),
+    "classifications": (Row(mistral_classifications.WIRE, mistral_classifications.fits),),
 }
 """By the end of the path: its last segment, its last two, what stands behind the last colon, or the segment before
 the last one and a star; `models/*/*` is for paths that end with a model's name."""

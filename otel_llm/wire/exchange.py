@@ -11,6 +11,7 @@ import email.policy
 import hashlib
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -58,6 +59,8 @@ def read_body(content_type: str, data: bytes) -> Json:
         return None
     if content_type.startswith("multipart/form-data"):
         return _form(content_type, data)
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        return _fields(data)
     try:
         return take.loaded(data)
     except (ValueError, RecursionError):
@@ -266,6 +269,14 @@ def _is_binary(content_type: str) -> bool:
     if content_type.startswith(("audio/", "image/", "video/")):
         return True
     return content_type.startswith("application/octet-stream")
+
+
+def _fields(data: bytes) -> Json:
+    """A form without files; what is no text or no form is None."""
+    try:
+        return dict(parse_qsl(data.decode(), max_num_fields=256))
+    except ValueError:
+        return None
 
 
 def _form(content_type: str, data: bytes) -> Json:

@@ -35,7 +35,15 @@ def fits_conversation(ask: Ask) -> bool:
     if not isinstance(body, dict) or not isinstance(body.get("inputs"), (str, list)):
         return False
     last = ask.path.rstrip("/").rpartition("/")[2]
-    return "model" in body or "agent_id" in body or last.startswith("conv_") or ask.host.endswith("mistral.ai")
+    return (
+        "model" in body or "agent_id" in body or last.startswith("conv_") or ask.host.endswith("mistral.ai")
+    )
+
+
+def fits_restart(ask: Ask) -> bool:
+    """A conversation that starts again at one of its entries."""
+    body = ask.body
+    return take.string(body, "from_entry_id") is not None and isinstance(body.get("inputs"), (str, list))
 
 
 def fits_agent(ask: Ask) -> bool:
@@ -56,7 +64,7 @@ def read_request(ask: Ask, content: bool) -> Request:
     body = ask.body
     settings = take.mapping(body, "completion_args")
     agent = take.string(body, "agent_id")
-    head, _, last = ask.path.rstrip("/").rpartition("/")
+    head, _, last = ask.path.rstrip("/").removesuffix("/restart").rpartition("/")
     instructions = take.string(body, "instructions")
     shape = take.string(take.mapping(settings, "response_format"), "type") or ""
     seed = take.integer(settings, "random_seed")

@@ -30,9 +30,11 @@ _FINISH: Final = {"eos_token": "stop", "stop_sequence": "stop", "length": "lengt
 
 
 def fits(ask: Ask) -> bool:
-    """A text to go on from, with the parameters of a generation."""
-    parameters = take.mapping(ask.body, "parameters")
-    return take.string(ask.body, "inputs") is not None and not _PARAMETERS.isdisjoint(parameters)
+    """A text to go on from, with a parameter of a generation, or with a say in whether it streams."""
+    body = ask.body
+    if take.string(body, "inputs") is None:
+        return False
+    return type(body.get("stream")) is bool or not _PARAMETERS.isdisjoint(take.mapping(body, "parameters"))
 
 
 def fits_server(ask: Ask) -> bool:

@@ -275,6 +275,24 @@ REQUESTS = [
         id="conversation with an agent",
     ),
     pytest.param(
+        "api.mistral.ai/v1/conversations/conv_1/restart",
+        {"inputs": "hi", "from_entry_id": "e"},
+        Request(operation="chat", conversation_id="conv_1", input_messages=HI),
+        id="conversation starts again",
+    ),
+    pytest.param(
+        "api.mistral.ai/v1/classifications",
+        {"model": "mine", "input": "hi"},
+        Request(operation="classification", model="mine", input_messages=HI),
+        id="classification",
+    ),
+    pytest.param(
+        "x.endpoints.huggingface.cloud/",
+        {"inputs": "hi", "parameters": {}, "stream": True},
+        Request(operation="text_completion", stream=True, input_messages=HI),
+        id="inference endpoint streams",
+    ),
+    pytest.param(
         "api.mistral.ai/v1/agents/completions",
         {"agent_id": "ag_1", "messages": USER, "random_seed": 7},
         Request(operation="invoke_agent", agent_id="ag_1", seed=7, input_messages=HI),
@@ -657,6 +675,29 @@ ANSWERS = [
         id="conversation fails while it streams",
     ),
     pytest.param(
+        "api.mistral.ai/v1/classifications",
+        {"model": "mine", "input": ["a"]},
+        {
+            "id": "c",
+            "model": "mine",
+            "results": [{"mood": {"scores": {"good": 0.9}}}],
+            "usage": {"prompt_tokens": 3, "total_tokens": 3},
+        },
+        "application/json",
+        Response(
+            id="c",
+            model="mine",
+            usage=Usage(input=3),
+            output_messages=[
+                {
+                    "role": "assistant",
+                    "parts": [{"type": "classification", "targets": {"mood": {"scores": {"good": 0.9}}}}],
+                }
+            ],
+        ),
+        id="classification",
+    ),
+    pytest.param(
         "api.voyageai.com/v1/contextualizedembeddings",
         {"model": "voyage-context-3", "inputs": [["a", "b"]]},
         {"model": "voyage-context-3", "usage": {"total_tokens": 8}, "data": []},
@@ -902,3 +943,12 @@ def test_a_header_asks_dashscope_for_a_stream() -> None:
 def test_a_recording_may_be_sent_to_deepgram_as_it_is() -> None:
     request = read("api.deepgram.com/v1/listen?model=nova-3", b"", {"content-type": "audio/wav"})
     assert (request.operation, request.model, request.input_messages) == ("generate_content", "nova-3", None)
+
+
+def test_a_form_without_files_is_read() -> None:
+    kind = "application/x-www-form-urlencoded"
+    body = exchange.read_body(kind, b"model=voxtral&file_url=https%3A%2F%2Fa.example%2Fx.mp3")
+    assert body == {"model": "voxtral", "file_url": "https://a.example/x.mp3"}
+    assert read("api.mistral.ai/v1/audio/transcriptions", body).model == "voxtral"
+    assert exchange.read_body(kind, b"\xff") is None
+    assert exchange.read_body(kind, b"&a=b" * 1000) is None
