@@ -121,7 +121,8 @@ def read_response(answer: Answer, request: Request, content: bool) -> Response:
     body = answer.body
     outputs = [one for one in take.items(body, "outputs") if isinstance(one, dict)]
     calls = any(take.string(one, "type") == "function.call" for one in outputs)
-    reason = "tool_call" if calls else "stop" if outputs and not take.flag(body, "open") else "error"
+    done = bool(outputs) and not take.flag(body, "open")
+    reason = "error" if not done else "tool_call" if calls else "stop"
     models = [said for one in outputs if (said := take.string(one, "model"))]
     return Response(
         model=models[-1] if models else None,

@@ -675,6 +675,22 @@ ANSWERS = [
         id="conversation fails while it streams",
     ),
     pytest.param(
+        CONVERSE,
+        {"inputs": "hi", "model": "m", "stream": True},
+        sse(
+            {
+                "type": "function.call.delta",
+                "id": "b",
+                "name": "f",
+                "tool_call_id": "1",
+                "arguments": '{"a":1}',
+            }
+        ),
+        "text/event-stream",
+        Response(finish_reasons=["error"], output_messages=said(COHERE_CALL, reason="error")),
+        id="conversation is cut",
+    ),
+    pytest.param(
         "api.mistral.ai/v1/classifications",
         {"model": "mine", "input": ["a"]},
         {
