@@ -30,6 +30,7 @@ from otel_llm.record import NOBODY, Caller, CallRecord, Failure, Json, Outcome, 
 from otel_llm.settings import Settings
 from otel_llm.shield import report, shield, shielded
 from otel_llm.telemetry import spans
+from otel_llm.telemetry.adopted import Adopted
 from otel_llm.telemetry.adoption import Adoption
 from otel_llm.telemetry.events import Events
 from otel_llm.telemetry.metrics import Metrics
@@ -79,7 +80,7 @@ class Observer:
             settings.content_format == "auto" and spans.takes_structures()
         )
         self.content = settings.content_on_span or (settings.events and settings.content_in_event)
-        self.adoption = Adoption() if settings.adopt else None
+        self.adoption = Adoption(self.tracer) if settings.adopt else None
         self.attempts = _Attempts()
         self.live: set[Call] = set()
         self.reaper = _Reaper()
@@ -109,7 +110,11 @@ class Observer:
             return None
         with shield("begin"):
             current = otel_context.get_current()
-            if current.get(_IN_CALL) or not is_instrumentation_enabled():
+            if current.get(_IN_CALL):
+                return None
+            # A library may switch all others off for its call; its span is there to be adopted all the same.
+            silent = not is_instrumentation_enabled()
+            if silent and (self.adoption is None or not self.adoption.covers(current)):
                 return None
             if self.settings.excluded_hosts and _excluded(host, self.settings.excluded_hosts):
                 return None
@@ -128,7 +133,7 @@ class Observer:
             if wire is None:
                 return None
             who = current_caller(current) if caller is None else caller
-            return self._open(ask, wire, data, url, current, client, who)
+            return self._open(ask, wire, data, url, current, client, who, silent)
         return None
 
     def _open(
@@ -140,7 +145,8 @@ class Observer:
         current: otel_context.Context,
         client: object,
         who: Caller,
-    ) -> Call:
+        silent: bool,
+    ) -> Call | None:
         if self.settings.cost:
             cost.warm()
         request = wire.read_request(ask, self.content)
@@ -166,22 +172,35 @@ class Observer:
         )
         adopted = None
         if self.adoption is not None:
-            adopted = self.adoption.find(trace.get_current_span(current), request.operation)
-        if adopted is None:
+            adopted = self.adoption.find(current, request.operation, request.model)
+            if adopted is None:
+                current = self.adoption.parent(current)
+        if adopted is not None:
+            span, current = adopted.span, adopted.context
+        elif silent:
+            return None
+        else:
             links = [Link(earlier)] if earlier is not None else []
             span = spans.start(self.tracer, record, current, links)
             current = trace.set_span_in_context(span, current)
-        else:
-            span = adopted
-        return Call(
+        call = Call(
             self,
             wire,
             record,
             span,
             otel_context.set_value(_IN_CALL, True, current),
-            adopted=adopted is not None,
+            adopted=adopted,
             retry_key=(client, data),
         )
+        if adopted is not None:
+            adopted.serve(call)
+        return call
+
+    def own_span(self, record: CallRecord, parent: otel_context.Context) -> None:
+        """A span of ours for a finished call whose adopted span was lost."""
+        with shield("own span"):
+            span = spans.start(self.tracer, record, parent, ())
+            spans.finish(span, record, self.settings.content_on_span, self.structured)
 
     def inject(self, call: Call, set_header: Callable[[str, str], None]) -> None:
         """Hand the trace context to the host, if the user asked for that."""
@@ -195,6 +214,8 @@ class Observer:
 
     def shutdown(self) -> None:
         """End what is still open, so that a program that leaves mid-stream loses no span."""
+        if self.adoption is not None:
+            self.adoption.settle()
         self.reaper.settle()
         for call in list(self.live):
             call.end("abandoned")
@@ -231,7 +252,7 @@ class Call:
         span: Span,
         context: otel_context.Context,
         *,
-        adopted: bool,
+        adopted: Adopted | None,
         retry_key: tuple[object, bytes | None],
     ) -> None:
         self._observer = observer
@@ -272,15 +293,11 @@ class Call:
     ) -> None:
         """The status and headers are there.
 
-        `encoded`: the bytes to come still have their content encoding. `streams`: they are yet to come; unless that
-        is one JSON document which nobody asked to have streamed, the call counts as a stream.
+        `encoded`: the bytes to come still have their content encoding. `streams`: they are yet to come.
         """
         with shield("answered"):
             self._status = status
-            self._streams = streams and (
-                self.record.request.stream
-                or not headers.get("content-type", "").lower().startswith("application/json")
-            )
+            self._streams = streams
             observer = self._observer
             # A span that no sampler wanted, without metrics, needs no decoding.
             if self.span.is_recording() or self._adopted or observer.metrics.enabled:
@@ -290,7 +307,7 @@ class Call:
             if streams:
                 observer.live.add(self)
                 observer.reaper.start()
-                if self._streams and observer.metrics.enabled:
+                if observer.metrics.enabled:
                     self._gaps = array("d")
 
     def feed(self, chunk: bytes) -> None:
@@ -317,6 +334,23 @@ class Call:
         """
         if not self._ended:
             shielded("abandon", self._observer.reaper.take, self, outcome, time.perf_counter())
+
+    def overtaken(self) -> None:
+        """The adopted span is about to end, though the call goes on: say now what there is to say.
+
+        A stream of which nothing has come yet is yet to be told, by the second span that some libraries open for it,
+        else by one of ours.
+        """
+        adopted = self._adopted
+        if self._ended or adopted is None:
+            return
+        if self._chunks:
+            self.end("closed_early")
+        elif adopted.in_two_parts and self.record.request.stream:
+            adopted.wait()
+        else:
+            self._adopted = None
+            self.span = spans.start(self._observer.tracer, self.record, adopted.context, ())
 
     def end(
         self, outcome: Outcome | None = None, error: BaseException | None = None, at: float | None = None
@@ -370,19 +404,33 @@ class Call:
         except Exception as fault:  # noqa: BLE001  (what could not be redacted must not leave)
             report("pipeline", fault)
             record = _bare(record)
+        self.record = record
         settings = observer.settings
-        if self._adopted:
-            spans.enrich(self.span, record, settings.content_on_span, observer.structured)
-            if response.failure is None and observer.adoption is not None:
-                observer.adoption.succeeded(self.span)
-        else:
+        adopted = self._adopted
+        if adopted is None:
             spans.finish(self.span, record, settings.content_on_span, observer.structured)
-        if not self._adopted and observer.metrics.enabled:
+        else:
+            adopted.finish(
+                functools.partial(
+                    spans.enrich,
+                    record=record,
+                    content=settings.content_on_span,
+                    structured=observer.structured,
+                ),
+                functools.partial(observer.reaper.later, observer.own_span, record),
+                failed=response.failure is not None,
+                streamed=self._streams,
+            )
+        # What the library of an adopted span counts itself would be counted twice.
+        counts = adopted is None or not adopted.counts
+        if counts and observer.metrics.enabled:
             with shield("metrics"):
-                observer.metrics.record(record, self._gaps if streamed and self._gaps else ())
-        if observer.events is not None and settings.events and not self._adopted:
+                observer.metrics.record(record, self._gaps or ())
+        if counts and observer.events is not None and settings.events:
             with shield("event"):
                 observer.events.emit(record, self.context, settings.content_in_event)
+        if adopted is not None:
+            self.span, self.context = adopted.span, adopted.context
 
 
 class _Attempts:
@@ -434,6 +482,10 @@ class _Reaper:
     def take(self, call: Call, outcome: Outcome, at: float) -> None:
         """`SimpleQueue.put` may be called from a destructor, whatever lock is held."""
         self._waiting.put(functools.partial(call.end, outcome, at=at))
+
+    def later(self, work: Callable[..., None], *args: Any) -> None:
+        """Have this done by the thread; as safe in a destructor as `take`."""
+        self._waiting.put(functools.partial(work, *args))
 
     def settle(self, seconds: float = 2.0) -> None:
         """Wait until all that was taken so far has been ended."""

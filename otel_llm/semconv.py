@@ -381,3 +381,8 @@ def foreign_model(attributes: Mapping[str, Any]) -> str | None:
         if isinstance(value, str) and value:
             return value
     return None
+
+
+def is_second_part(attributes: Mapping[str, Any]) -> bool:
+    """Whether an LLM span tells the rest of a stream whose first span has ended: Logfire's log at its end."""
+    return attributes.get("logfire.span_type") == "log"

@@ -26,8 +26,9 @@ TARGETS: Final = {
     "aiohttp": ("aiohttp.client", "otel_llm.hooks.aiohttp"),
     "requests": ("requests.sessions", "otel_llm.hooks.requests"),
     "botocore": ("botocore.httpsession", "otel_llm.hooks.botocore"),
+    "tracer": ("opentelemetry.sdk.trace", "otel_llm.hooks.tracer"),
 }
-"""By the name in `OTEL_LLM_HOOKS`: the module that is awaited, and the hook for it."""
+"""By the name in `OTEL_LLM_HOOKS`: the module that is awaited, and the hook for it. `tracer` goes with `OTEL_LLM_ADOPT`."""
 
 
 class Attached(NamedTuple):
@@ -44,13 +45,16 @@ class Door:
     def __init__(self) -> None:
         self.observer: Observer | None = None
         self.attached: list[Attached] = []
+        """The HTTP clients at work."""
+        self.watched: list[Attached] = []
+        """The tracer of other libraries' spans, where spans are adopted."""
         self._awaited: set[str] = set()
         self._wanted: frozenset[str] = frozenset()
 
     def open(self, observer: Observer, hooks: Iterable[str]) -> None:
         """Attach the hooks, now or when their client is imported."""
         self.observer = observer
-        self._wanted = frozenset(hooks)
+        self._wanted = frozenset(hooks) if observer.adoption is None else frozenset((*hooks, "tracer"))
         for hook in self._wanted:
             awaited, _ = TARGETS[hook]
             if awaited in sys.modules:
@@ -63,8 +67,9 @@ class Door:
         """Take off what was attached."""
         self.observer = None
         self._wanted = frozenset()
-        while self.attached:
-            shielded("detach", self.attached.pop().restore)
+        for hooks in (self.attached, self.watched):
+            while hooks:
+                shielded("detach", hooks.pop().restore)
 
     def _attach(self, hook: str, module: ModuleType) -> None:
         if hook in self._wanted and self.observer is not None:
@@ -75,7 +80,7 @@ class Door:
         if restore is not None:
             root = sys.modules.get(module.__name__.partition(".")[0], module)
             version = str(getattr(root, "__version__", ""))
-            self.attached.append(Attached(hook, version, restore))
+            (self.watched if hook == "tracer" else self.attached).append(Attached(hook, version, restore))
             _logger.debug("otel-llm observes %s %s", hook, version)
 
 

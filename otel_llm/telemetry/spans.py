@@ -53,7 +53,7 @@ def finish(span: Span, record: CallRecord, content: bool, structured: bool) -> N
 
 
 def enrich(span: Span, record: CallRecord, content: bool, structured: bool) -> None:
-    """Add to somebody else's span what it lacks."""
+    """Add to somebody else's span what it lacks; what is ours alone says the last attempt."""
     if not span.is_recording():
         return
     there: Any = getattr(span, "attributes", None) or {}
@@ -63,4 +63,10 @@ def enrich(span: Span, record: CallRecord, content: bool, structured: bool) -> N
     if content:
         attributes.update(semconv.content_attributes(record, structured))
     attributes.pop(semconv.ERROR_TYPE, None)
-    span.set_attributes({name: value for name, value in attributes.items() if name not in there})
+    span.set_attributes(
+        {
+            name: value
+            for name, value in attributes.items()
+            if name not in there or name.startswith(semconv.OUR_PREFIX)
+        }
+    )
