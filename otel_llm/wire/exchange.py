@@ -104,7 +104,8 @@ class Reader:
         self._held_size = 0
         self._whole: list[bytes] | None = None
         self._size = 0
-        self._digest = hashlib.sha256() if content and _is_binary(self._type) else None
+        self._binary = status < 400 and _is_binary(self._type)
+        self._digest = hashlib.sha256() if content and self._binary else None
         self._framer: Framer | None = None
         self._fold: Fold | None = None
         self._error: Json = None
@@ -158,8 +159,10 @@ class Reader:
             except WireError:
                 self._lost = True
                 return
+        if self._binary and not self._size and _is_text_after_all(self._type, data):
+            self._binary = False
         self._size += len(data)
-        if _is_binary(self._type):
+        if self._binary:
             if self._digest is not None:
                 self._digest.update(data)
             return
@@ -222,7 +225,7 @@ class Reader:
             self._fold.add(name, event)
 
     def _body(self) -> Json:
-        if _is_binary(self._type):
+        if self._binary:
             sha256 = self._digest.hexdigest() if self._digest is not None else None
             return Binary(mime_type=self._type.partition(";")[0], size=self._size, sha256=sha256)
         if self._framer is not None:
@@ -269,6 +272,13 @@ def _is_binary(content_type: str) -> bool:
     if content_type.startswith(("audio/", "image/", "video/")):
         return True
     return content_type.startswith("application/octet-stream")
+
+
+def _is_text_after_all(content_type: str, data: bytes) -> bool:
+    """Servers that do not know what they send call JSON and events octets, too."""
+    return content_type.startswith("application/octet-stream") and data.lstrip().startswith(
+        (b"{", *_TEXT_STARTS)
+    )
 
 
 def _fields(data: bytes) -> Json:

@@ -158,8 +158,7 @@ def read_message(source: Json) -> Message:
     if role == "tool" or (role == "function" and isinstance(source, dict)):
         parts.append(tool_result(take.string(source, "tool_call_id"), _result(source)))
         return message("tool", parts)
-    if thought := _thought(source):
-        parts.append(reasoning(thought))
+    parts += _thoughts(source)
     parts += read_parts(source.get("content") if isinstance(source, dict) else None)
     if declined := take.string(source, "refusal"):
         parts.append(refusal(declined))
@@ -175,12 +174,17 @@ def read_message(source: Json) -> Message:
     return made
 
 
-def _thought(source: Json) -> str | None:
+def _thoughts(source: Json) -> list[Part]:
+    """Thinking as one text; else OpenRouter's details, whose pieces belong together by their index."""
     for name in _THOUGHTS:
         if thought := take.string(source, name):
-            return thought
-    details = take.items(source, "reasoning_details")
-    return "".join(take.string(one, "text") or take.string(one, "summary") or "" for one in details) or None
+            return [reasoning(thought)]
+    joined: dict[int | None, str] = {}
+    for one in take.items(source, "reasoning_details"):
+        if said := take.string(one, "text") or take.string(one, "summary"):
+            index = take.integer(one, "index")
+            joined[index] = joined.get(index, "") + said
+    return [reasoning(thought) for thought in joined.values()]
 
 
 def _result(source: Json) -> Json:

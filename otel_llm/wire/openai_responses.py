@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from otel_llm.record import NO_USAGE, Failure, Json, Part, Request, Response, text
+from otel_llm.record import NO_USAGE, Failure, Json, Message, Part, Request, Response, text
 from otel_llm.wire import take
 from otel_llm.wire.failures import read_failure
 from otel_llm.wire.openai_chat import FINISH, read_model, read_tools
@@ -56,7 +56,7 @@ def read_request(ask: Ask, content: bool) -> Request:
         service_tier=tier if tier != "auto" else None,
         api_type="responses",
         user=take.string(body, "user") or take.string(body, "safety_identifier"),
-        input_messages=(read_input(body.get("input")) or None) if content else None,
+        input_messages=_input(body) if content else None,
         system_instructions=_instructions(body) if content else None,
         tool_definitions=read_tools(body) if content else None,
     )
@@ -99,6 +99,10 @@ def read_response(answer: Answer, request: Request, content: bool) -> Response:
         system_instructions=_instructions(body) if content and not request.system_instructions else None,
         tool_definitions=read_tools(body) if content and fetched else None,
     )
+
+
+def _input(body: Json) -> list[Message] | None:
+    return (read_input(body.get("input")) or None) if isinstance(body, dict) else None
 
 
 def _finish_reason(body: Json, output: list[Json]) -> str | None:

@@ -1309,3 +1309,14 @@ def test_a_moderation_is_read_with_its_verdicts(given: Any, count: int) -> None:
     verdict = {"flagged": True, "categories": {"hate": True}}
     response = answer_to("/v1/moderations", body, {"id": "modr-1", "model": "omni-1", "results": [verdict]})
     assert response.output_messages == [{"role": "assistant", "parts": [{**verdict, "type": "moderation"}]}]
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_json_that_calls_itself_octets_is_read(status: int) -> None:
+    body = {"error": {"code": "c", "message": "m"}}
+    wire, ask = asked("/v1/responses", RESPONSES)
+    assert wire is not None
+    headers = {"content-type": "application/octet-stream"}
+    reader = exchange.Reader(wire, wire.read_request(ask, True), status, headers, content=True)
+    reader.feed(json.dumps(body).encode())
+    assert reader.finish().failure == Failure("c", "m")
