@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
-from otel_llm import context
+from otel_llm.context import context
 from otel_llm.observer import Call, Observer
 from otel_llm.record import Caller, CallRecord
 from otel_llm.settings import Settings
@@ -369,7 +369,7 @@ def test_content_is_structured_or_json_as_asked(structured: bool) -> None:
 
 def test_the_caller_of_the_context_is_on_the_span() -> None:
     bench = Bench()
-    with context.context(user="ada", session="s", team="t", tags=["x"], metadata={"k": 1}, prompt="greet"):
+    with context(user="ada", session="s", team="t", tags=["x"], metadata={"k": 1}, prompt="greet"):
         bench.call()
     found = attributes(bench.span)
     assert (found["user.id"], found["session.id"], found["otel_llm.team.id"]) == ("ada", "s", "t")
@@ -383,14 +383,14 @@ def test_the_caller_of_the_context_is_on_the_span() -> None:
 def test_the_end_user_that_the_request_names_counts_when_nobody_else_is_named() -> None:
     bench = Bench()
     bench.call(body={**ASK, "user": "carl"})
-    with context.context(user="ada"):
+    with context(user="ada"):
         bench.call(body={**ASK, "user": "carl"})
     assert [attributes(one)["user.id"] for one in bench.spans] == ["carl", "ada"]
 
 
 def test_a_caller_handed_in_wins_over_the_context() -> None:
     bench = Bench()
-    with context.context(user="ada"):
+    with context(user="ada"):
         bench.call(caller=Caller(user="bob", key_alias="ci"))
     assert attributes(bench.span)["user.id"] == "bob"
     assert attributes(bench.span)["otel_llm.key.alias"] == "ci"
@@ -400,7 +400,7 @@ def test_the_raw_request_is_kept_only_on_demand_and_without_credentials() -> Non
     bench = Bench()
     headers = {**JSON, "authorization": "Bearer sk-secret", "x-api-key": "sk-secret", "x-trace": "1"}
     bench.call(headers=headers)
-    with context.context(raw_request=True):
+    with context(raw_request=True):
         bench.call(headers=headers)
     quiet, asked = bench.spans
     assert "otel_llm.request.raw" not in attributes(quiet)
@@ -435,7 +435,7 @@ def test_a_pipeline_that_fails_lets_no_content_out_and_keeps_the_span(
         raise RuntimeError("redaction is broken")
 
     bench = Bench(Settings(cost=False, content="SPAN_AND_EVENT"), pipeline=broken)
-    with caplog.at_level(logging.WARNING, "otel_llm"), context.context(metadata={"secret": "x"}):
+    with caplog.at_level(logging.WARNING, "otel_llm"), context(metadata={"secret": "x"}):
         bench.call()
     found = attributes(bench.span)
     assert found["gen_ai.usage.input_tokens"] == 3
