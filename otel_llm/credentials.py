@@ -71,13 +71,13 @@ _DIGIT: Final = re.compile(r"[0-9]")
 _JWT_REST: Final = re.compile(r"(?:\.[A-Za-z0-9_-]{4,}){1,4}\.?")
 _BEARER: Final = re.compile(r"(?i)bearer[\"'\\:]{0,3}[ \t]{1,4}([A-Za-z0-9._~+/=-]{16,})")
 _BLOCK: Final = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-_BLOCK_REST: Final = re.compile(r"[A-Za-z0-9+/=\s\\]*")
+_BLOCK_REST: Final = re.compile(r"[A-Za-z0-9+/=\s\\]*(?:-{1,5}END[A-Z ]{0,40})?")
 _BLOCK_END: Final = "-----END "
 _MAX_BLOCK: Final = 16_384
 """Characters of the longest key block."""
 
 _SAYS: Final = r"""["'\\\])]{0,4}[ \t]{0,8}(?:=>|:=|=|:)[ \t\r\n]{0,8}"""
-_VALUE: Final = re.compile(r"""\\{0,3}["'`](?P<quoted>[^\s"'`]+)|(?P<bare>[^\s"'`,;&<>(){}\[\]\\]+)""")
+_VALUE: Final = re.compile(r"""\\{0,3}["'`](?P<quoted>[^\r\n"'`]+)|(?P<bare>[^\s"'`,;&<>(){}\[\]\\]+)""")
 _SECRETIVE: Final = (
     r"(?:api|access|private|secret|auth|encryption|signing|master|account|storage|subscription|shared)"
 )
@@ -114,6 +114,7 @@ _AUTHORIZATION: Final = re.compile(
     r"(?:(?:bearer|basic|token|digest|apikey|negotiate|aws4-hmac-sha256)[ \t]{1,4})?([^\s\"',;\\]{6,})"
 )
 _SYMBOL: Final = re.compile(r"[0-9!@#$%^*+=~?]")
+_MIXED: Final = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])\S+")
 _NAMES_SECRET: Final = re.compile(
     rf"(?i).*(?:pass(?:word|wd|phrase|code)|pwd|secret(?:_?(?:access_?)?key)?|{_SECRETIVE}[_ -]?key"
     rf"|{_TOKENS}[_ -]?token|authorization|credential)s?\Z"
@@ -235,23 +236,30 @@ def _labelled(text: str, at: int, value: int, label: Label, found: list[Found]) 
     start, end = match.span("quoted" if quoted else "bare")
     while end > start and text[end - 1] == "\\":
         end -= 1
-    least = 16 if weak else 4 if quoted else 6
-    if end - start >= least and ((quoted and not weak) or _SYMBOL.search(text, start, end)):
+    if weak:
+        secret = end - start >= 16 and _MIXED.fullmatch(text, start, end) is not None
+    elif quoted:
+        secret = end - start >= 4
+    else:
+        secret = end - start >= 6 and _SYMBOL.search(text, start, end) is not None
+    if secret:
         found.append(Found(start, end, "secret"))
         return end
     # A long value that is no secret holds no other label either: that one's value would have made it one.
     return end if end - start >= 16 else after
 
 
-def find_address_password(text: str, at: int, found: list[Found]) -> None:
-    """The password of `scheme://user:password@host`, at its @."""
+def find_address_password(text: str, at: int, found: list[Found]) -> bool:
+    """The password of `scheme://user:password@host`, at its @; whether there is one."""
     scheme = text.rfind("://", max(0, at - _URL_USER), at)
     if scheme < 0:
-        return
+        return False
     user = text[scheme + 3 : at]
     colon = user.find(":")
-    if colon >= 0 and colon + 1 < len(user) and not _ENDS_USER.search(user):
-        found.append(Found(scheme + 3 + colon + 1, at, "password"))
+    if colon < 0 or colon + 1 == len(user) or _ENDS_USER.search(user):
+        return False
+    found.append(Found(scheme + 3 + colon + 1, at, "password"))
+    return True
 
 
 _ENDS_USER: Final = re.compile(r"[\s/\"'<>]")

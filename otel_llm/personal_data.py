@@ -74,7 +74,7 @@ def find_numbers(text: str, latin: bytes, phone: bool, card: bool, iban: bool, f
             end = len(written)
         group = _GROUP.search(text, run, end)
         if group is not None and iban:
-            _iban(text, max(0, run - _IBAN_LETTERS), group.end(), found)
+            _iban(text, max(0, run - _IBAN_LETTERS), group.end() + 2, found)
         while group is not None and (phone or card):
             match = _GROUPS.match(text, group.start(), end)
             stop = group.end() if match is None else match.end()

@@ -95,10 +95,9 @@ class Redactor:
         passwords = self._secrets and "://" in text
         at = text.find("@")
         while at >= 0:
-            if self._email:
+            in_address = passwords and credentials.find_address_password(text, at, found)
+            if self._email and not in_address:
                 personal_data.find_email(text, at, found)
-            if passwords:
-                credentials.find_address_password(text, at, found)
             at = text.find("@", at + 1)
 
     def _by_function(self, function: Callable[[str], str], text: str) -> str:
