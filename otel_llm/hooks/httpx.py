@@ -11,7 +11,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_llm.hooks import Door, follow, leave, replace
 from otel_llm.observer import Call, Observer
@@ -21,7 +21,9 @@ from otel_llm.shield import shielded
 
 def patch(module: ModuleType, door: Door) -> Callable[[], None] | None:
     """Wrap both clients of `httpx` or `httpx2`; None when they are wrapped already (`alias_httpx()`)."""
-    tees = _tees(module)
+    # Responses insist on the base classes of their own module.
+    tee = type("Tee", (_Tee, _Sync, module.SyncByteStream), {})
+    async_tee = type("AsyncTee", (_Tee, _Async, module.AsyncByteStream), {})
 
     def wrap(original: Any) -> Any:
         @functools.wraps(original)
@@ -36,7 +38,7 @@ def patch(module: ModuleType, door: Door) -> Callable[[], None] | None:
             except BaseException as error:
                 call.end(error=error)
                 raise
-            follow("httpx", _watch, call, response, tees)
+            follow("httpx", _watch, call, response, tee)
             return response
 
         return send
@@ -54,7 +56,7 @@ def patch(module: ModuleType, door: Door) -> Callable[[], None] | None:
             except BaseException as error:
                 call.end(error=error)
                 raise
-            follow("httpx", _watch, call, response, tees)
+            follow("httpx", _watch, call, response, async_tee)
             return response
 
         return send
@@ -102,7 +104,8 @@ def _body(request: Any) -> bytes | Json:
     for field in fields:
         if hasattr(field, "file"):
             size = len(field.file) if isinstance(field.file, (bytes, str)) else None
-            value: Json = {"filename": field.filename, "mime_type": field.content_type, "size": size}
+            kind = field.headers.get("Content-Type")
+            value: Json = {"filename": field.filename, "mime_type": kind, "size": size}
         else:
             value = field.value
             if isinstance(value, bytes):
@@ -114,17 +117,7 @@ def _body(request: Any) -> bytes | Json:
     return form
 
 
-class _Tees(NamedTuple):
-    """The stream classes for one module, whose own base classes its responses insist on."""
-
-    sync_base: type[Any]
-    async_base: type[Any]
-    sync: type[Any]
-    asynchronous: type[Any]
-    both: type[Any]
-
-
-def _watch(call: Call, response: Any, tees: _Tees) -> None:
+def _watch(call: Call, response: Any, tee: type[Any]) -> None:
     """End the call where the answer is whole, else follow its stream."""
     if "_content" in response.__dict__:
         call.answered(response.status_code, response.headers, encoded=False)
@@ -132,13 +125,7 @@ def _watch(call: Call, response: Any, tees: _Tees) -> None:
         call.end()
         return
     call.answered(response.status_code, response.headers, streams=True)
-    stream = response.stream
-    if not isinstance(stream, tees.async_base):
-        response.stream = tees.sync(stream, call)
-    elif isinstance(stream, tees.sync_base):
-        response.stream = tees.both(stream, call)
-    else:
-        response.stream = tees.asynchronous(stream, call)
+    response.stream = tee(response.stream, call)
 
 
 class _Tee:
@@ -236,14 +223,3 @@ class _Chunks:
     async def aclose(self) -> None:
         if (aclose := getattr(self._inner, "aclose", None)) is not None:
             await aclose()
-
-
-def _tees(module: ModuleType) -> _Tees:
-    sync_base, async_base = module.SyncByteStream, module.AsyncByteStream
-    return _Tees(
-        sync_base,
-        async_base,
-        type("Tee", (_Tee, _Sync, sync_base), {}),
-        type("AsyncTee", (_Tee, _Async, async_base), {}),
-        type("BothTee", (_Tee, _Sync, _Async, sync_base, async_base), {}),
-    )
