@@ -60,8 +60,8 @@ def cut(said: str, room: int) -> str:
     keep = max(room - _MARK, 0)
     kept = said[:keep]
     # A quote or a line feed is two characters of JSON, a control character six.
-    while kept and (over := size(kept) - 2 - keep) > 0:
-        kept = kept[: max(len(kept) - over, 0)]
+    while (length := size(kept) - 2) > keep:
+        kept = kept[: min(len(kept) * keep // length, len(kept) - 1)]
     mark = f"…[cut: {len(said) - len(kept):,} of {len(said):,} characters]"
     return kept + mark if kept else mark[: max(room - 2, 0)]
 
@@ -106,7 +106,8 @@ class Limits:
     def _cut(self, record: CallRecord, contents: list[_Content]) -> CallRecord:
         sizes = [size(one.value) for one in contents]
         rooms = [min(length, self._attribute) for length in sizes]
-        if sum(rooms) > self._span:
+        slim = sum(rooms) > self._span
+        if slim:
             for index, one in enumerate(contents):
                 if one.shrink is _tools:
                     contents[index] = one._replace(value=[_slim(tool) for tool in one.value])
@@ -114,6 +115,8 @@ class Limits:
                     rooms[index] = min(sizes[index], self._attribute)
             share = _share(rooms, self._span)
             rooms = [min(room, share) for room in rooms]
+        if all(length <= room for length, room in zip(sizes, rooms, strict=True)) and not slim:
+            return record
         changes: dict[str, dict[str, Any]] = {}
         for one, length, room in zip(contents, sizes, rooms, strict=True):
             value = one.shrink(one.value, room) if length > room else one.value
@@ -135,7 +138,7 @@ def _contents(record: CallRecord) -> list[_Content]:
         _Content("response", "system_instructions", response.system_instructions, _parts),
         _Content("request", "tool_definitions", request.tool_definitions, _tools),
         _Content("response", "tool_definitions", response.tool_definitions, _tools),
-        _Content("response", "documents", response.documents, _items),
+        _Content("response", "documents", response.documents, _documents),
         _Content("request", "retrieval_query", request.retrieval_query, cut),
         _Content("failure", "message", failure and failure.message, cut),
         _Content("record", "raw_request", record.raw_request, cut),
@@ -207,6 +210,10 @@ def _items(
     if reserved <= room:
         kept.append(mark(f"…[cut: {len(items) - len(kept):,} of {len(items):,} {kind}]"))
     return kept
+
+
+def _documents(documents: Sequence[Json], room: int) -> list[Json]:
+    return _items(documents, room, kind="documents", mark=lambda said: {"text": said}, least=_PART)
 
 
 def _fields(source: Mapping[str, Json], room: int) -> dict[str, Json]:

@@ -27,18 +27,18 @@ _DATA_URL: Final = re.compile(
 )
 _MIXED: Final = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9+/]"))
 _MAGIC: Final = (
-    ("iVBORw0KGgo", "image/png"),
-    ("/9j/", "image/jpeg"),
-    ("R0lGOD", "image/gif"),
-    ("UklGR", "audio/wav"),
-    ("JVBERi0", "application/pdf"),
-    ("SUQz", "audio/mpeg"),
-    ("T2dnUw", "audio/ogg"),
-    ("AAAAIGZ0eXA", "video/mp4"),
-    ("AAAAHGZ0eXA", "video/mp4"),
-    ("UEsDB", "application/zip"),
+    (0, b"\x89PNG", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF8", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (8, b"WAVE", "audio/wav"),
+    (0, b"ID3", "audio/mpeg"),
+    (0, b"OggS", "audio/ogg"),
+    (4, b"ftyp", "video/mp4"),
+    (0, b"%PDF", "application/pdf"),
+    (0, b"PK\x03\x04", "application/zip"),
 )
-"""Beginnings of files, in base64."""
+"""What files have at a place near their beginning."""
 
 
 def without_media(record: CallRecord) -> CallRecord:
@@ -46,11 +46,16 @@ def without_media(record: CallRecord) -> CallRecord:
     return _REWRITE(record)
 
 
-def mark(data: str, mime_type: str = "") -> str:
-    """What stands in the place of some base64; of text that is none when it cannot be decoded."""
+def mark(data: str, mime_type: str | None = "") -> str:
+    """What stands in the place of some base64; of the text itself when that cannot be decoded.
+
+    mime_type: told in the mark; None looks for it in the data.
+    """
     try:
         content = _decoded(data)
         unit = "bytes"
+        if mime_type is None:
+            mime_type = next((kind for at, magic, kind in _MAGIC if content.startswith(magic, at)), "")
     except (binascii.Error, ValueError):
         content = data.encode("utf-8", "surrogatepass")
         unit = "bytes as text"
@@ -96,20 +101,17 @@ def _without_runs(text: str) -> str:
         if blank >= 0:
             at = at + _WINDOW
             continue
-        found = _run_at(text, at, done)
-        if found is None:
-            at += _WINDOW
-            continue
-        start, end = found
-        data = text[start:end]
-        kind = next((kind for magic, kind in _MAGIC if data.startswith(magic)), "")
-        pieces += (text[done:start], mark(data, kind))
-        done = at = end
+        start, end, is_media = _run_at(text, at, done)
+        if is_media:
+            pieces += (text[done:start], mark(text[start:end], None))
+            done = end
+        at = max(end, at + _WINDOW)
     return "".join((*pieces, text[done:])) if pieces else text
 
 
-def _run_at(text: str, at: int, done: int) -> tuple[int, int] | None:
-    """The run of base64 around the window at this place; None when it is too short, or text."""
+def _run_at(text: str, at: int, done: int) -> tuple[int, int, bool]:
+    """The run of base64 around the window at this place, and whether it is media and not some long word."""
+    end = at
     for run in (_RUN, _URL_RUN):
         match = run.match(text, at)
         if match is None or match.end() - at < _WINDOW:
@@ -119,10 +121,9 @@ def _run_at(text: str, at: int, done: int) -> tuple[int, int] | None:
         end = match.end()
         while text[end : end + 1] == "=" and end < match.end() + 2:
             end += 1
-        sample = text[start : start + 2 * MIN_LENGTH]
-        if end - start >= MIN_LENGTH and all(one.search(sample) for one in _MIXED):
-            return start, end
-    return None
+        if end - start >= MIN_LENGTH and all(one.search(text, start, end) for one in _MIXED):
+            return start, end, True
+    return at, end, False
 
 
 _REWRITE: Final = Rewriter(in_text, part=_part)
