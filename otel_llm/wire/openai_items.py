@@ -199,9 +199,12 @@ def _server_call(item: dict[str, Json], kind: str) -> list[Part]:
 
 
 def _thoughts(item: dict[str, Json]) -> list[Part]:
-    """The thoughts themselves and their summary; encrypted ones are nothing to read."""
-    found = read_content(take.items(item, "content")) + read_content(take.items(item, "summary"))
-    return [part for part in found if part.get("content")]
+    """The thoughts themselves and their summary, once where both are the same; encrypted ones are not readable."""
+    found: list[Part] = []
+    for part in read_content(take.items(item, "content")) + read_content(take.items(item, "summary")):
+        if part.get("content") and part not in found:
+            found.append(part)
+    return found
 
 
 def _compaction(item: dict[str, Json]) -> list[Part]:
