@@ -20,7 +20,6 @@ from botocore.config import Config  # type: ignore[import-untyped]  # nor has th
 
 from tests.hooks.server import ASK, ASK_STREAM, CHAT
 
-
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Given to each client of httpx, which would load the system's certificates for each otherwise."""
 
