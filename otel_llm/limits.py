@@ -129,24 +129,36 @@ def _limit(chars: int) -> int:
 
 
 def _contents(record: CallRecord) -> list[_Content]:
+    """Every content attribute that there is; mostly none, so that is quick."""
     request, response, caller = record.request, record.response, record.caller
-    failure = response.failure
-    candidates = (
-        _Content("response", "output_messages", response.output_messages, _messages),
-        _Content("request", "input_messages", request.input_messages, _messages),
-        _Content("request", "system_instructions", request.system_instructions, _parts),
-        _Content("response", "system_instructions", response.system_instructions, _parts),
-        _Content("request", "tool_definitions", request.tool_definitions, _tools),
-        _Content("response", "tool_definitions", response.tool_definitions, _tools),
-        _Content("response", "documents", response.documents, _documents),
-        _Content("request", "retrieval_query", request.retrieval_query, cut),
-        _Content("failure", "message", failure and failure.message, cut),
-        _Content("record", "raw_request", record.raw_request, cut),
-        _Content("caller", "metadata", caller.metadata, _fields),
-        _Content("caller", "prompt_variables", caller.prompt_variables, _fields),
-        _Content("caller", "tags", caller.tags, lambda tags, room: tuple(_items(tags, room))),
-    )
-    return [one for one in candidates if one.value]
+    found: list[_Content] = []
+    if response.output_messages:
+        found.append(_Content("response", "output_messages", response.output_messages, _messages))
+    if request.input_messages:
+        found.append(_Content("request", "input_messages", request.input_messages, _messages))
+    if request.system_instructions:
+        found.append(_Content("request", "system_instructions", request.system_instructions, _parts))
+    if response.system_instructions:
+        found.append(_Content("response", "system_instructions", response.system_instructions, _parts))
+    if request.tool_definitions:
+        found.append(_Content("request", "tool_definitions", request.tool_definitions, _tools))
+    if response.tool_definitions:
+        found.append(_Content("response", "tool_definitions", response.tool_definitions, _tools))
+    if response.documents:
+        found.append(_Content("response", "documents", response.documents, _documents))
+    if request.retrieval_query:
+        found.append(_Content("request", "retrieval_query", request.retrieval_query, cut))
+    if response.failure is not None and response.failure.message:
+        found.append(_Content("failure", "message", response.failure.message, cut))
+    if record.raw_request:
+        found.append(_Content("record", "raw_request", record.raw_request, cut))
+    if caller.metadata:
+        found.append(_Content("caller", "metadata", caller.metadata, _fields))
+    if caller.prompt_variables:
+        found.append(_Content("caller", "prompt_variables", caller.prompt_variables, _fields))
+    if caller.tags:
+        found.append(_Content("caller", "tags", caller.tags, _tags))
+    return found
 
 
 def _changed(record: CallRecord, changes: Mapping[str, Mapping[str, Any]]) -> CallRecord:
@@ -210,6 +222,10 @@ def _items(
     if reserved <= room:
         kept.append(mark(f"…[cut: {len(items) - len(kept):,} of {len(items):,} {kind}]"))
     return kept
+
+
+def _tags(tags: Sequence[str], room: int) -> tuple[Json, ...]:
+    return tuple(_items(tags, room))
 
 
 def _documents(documents: Sequence[Json], room: int) -> list[Json]:
