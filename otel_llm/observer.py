@@ -80,10 +80,10 @@ class Observer:
             settings.content_format == "auto" and spans.takes_structures()
         )
         self.content = settings.content_on_span or (settings.events and settings.content_in_event)
-        self.adoption = Adoption(self.tracer) if settings.adopt else None
         self.attempts = _Attempts()
         self.live: set[Call] = set()
         self.reaper = _Reaper()
+        self.adoption = Adoption(self.tracer, self.reaper.later) if settings.adopt else None
 
     def begin(
         self,
@@ -417,7 +417,8 @@ class Call:
                     content=settings.content_on_span,
                     structured=observer.structured,
                 ),
-                functools.partial(observer.reaper.later, observer.own_span, record),
+                functools.partial(observer.own_span, record),
+                end_ns,
                 failed=response.failure is not None,
                 streamed=self._streams,
             )
@@ -485,7 +486,7 @@ class _Reaper:
 
     def later(self, work: Callable[..., None], *args: Any) -> None:
         """Have this done by the thread; as safe in a destructor as `take`."""
-        self._waiting.put(functools.partial(work, *args))
+        self._waiting.put(functools.partial(shielded, "later", work, *args))
 
     def settle(self, seconds: float = 2.0) -> None:
         """Wait until all that was taken so far has been ended."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from otel_llm import semconv
 from otel_llm.shield import report
@@ -107,7 +107,7 @@ class Adopted:
         """The span ends while its call goes on, and its library will open another one for the rest."""
         self._adoption.wait(self)
 
-    def finish(self, write: Write, own: Own, *, failed: bool, streamed: bool) -> None:
+    def finish(self, write: Write, own: Own, end_ns: int, *, failed: bool, streamed: bool) -> None:
         """The call is over. `write` enriches a span of theirs, `own` makes one of ours where theirs is gone."""
         span = self._span
         self.over_at = time.monotonic()
@@ -116,10 +116,8 @@ class Adopted:
             self._adoption.release(span)
         if span.is_recording():
             write(span)
-            if streamed and not failed:
-                parent = getattr(span, "parent", None)
-                around = NonRecordingSpan(parent) if parent is not None else INVALID_SPAN
-                self._adoption.watch_over(span, lambda: own(trace.set_span_in_context(around, Context())))
+            if streamed:
+                self._adoption.watch_over(span, end_ns)
         self._span = NonRecordingSpan(self.span_context)
         self.context = Context()
 

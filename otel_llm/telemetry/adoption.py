@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, Tracer
 
 from otel_llm import semconv
@@ -57,16 +58,18 @@ class Adoption:
 
     Args:
         tracer: of our own spans; a span that ends in another pipeline is nothing that we could add to.
+        later: does a thing in another thread; asked from within destructors.
     """
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, later: Callable[..., None]) -> None:
         self._tracer: Any = tracer
+        self._later = later
         self._lock = threading.Lock()
         self._serving: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pipelines: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._sampled_out: weakref.WeakKeyDictionary[Any, Mapping[str, Any]] = weakref.WeakKeyDictionary()
         self._waiting: list[Adopted] = []
-        self._watched: dict[int, Callable[[], None]] = {}
+        self._watched: dict[int, tuple[weakref.ref[Any], int]] = {}
 
     def find(self, context: Context, operation: str, model: str | None) -> Adopted | None:
         """The span to adopt for this call, if there is one; it then serves until the call has failed."""
@@ -194,16 +197,20 @@ class Adoption:
             self._waiting.remove(adopted)
         adopted.continued(span)
 
-    def watch_over(self, span: Any, rescue: Callable[[], None]) -> None:
-        """Call this should the span be dropped without having ended."""
-        key = id(span)
+    def watch_over(self, span: Any, end_ns: int) -> None:
+        """Its call has ended at `end_ns`. Should the span be dropped without having ended, it is exported all the same.
 
-        def dropped() -> None:
-            if self._watched.pop(key, None) is not None:
-                rescue()
+        What its library has said so far, under its own id, so that its children have their parent.
+        """
+        pipeline = self._pipelines.get(span)
+        if pipeline is None:
+            return
+        self._watched[id(span)] = weakref.ref(span), end_ns
+        weakref.finalize(span, self._dropped, id(span), pipeline, _as_it_is(span, end_ns)).atexit = False
 
-        self._watched[key] = dropped
-        weakref.finalize(span, dropped).atexit = False
+    def _dropped(self, key: int, pipeline: Any, left: ReadableSpan) -> None:
+        if self._watched.pop(key, None) is not None:
+            self._later(pipeline.on_end, left)
 
     def ended(self, span: Any) -> None:
         """A span that served has ended."""
@@ -215,8 +222,29 @@ class Adoption:
             waiting, self._waiting = self._waiting, []
         for adopted in waiting:
             adopted.orphaned()
-        for dropped in list(self._watched.values()):
-            dropped()
+        while self._watched:
+            _, (dropped, end_ns) = self._watched.popitem()
+            span = dropped()
+            if span is not None and span.is_recording():
+                span.end(end_ns)
+
+
+def _as_it_is(span: Any, end_ns: int) -> ReadableSpan:
+    """What can be exported of a span that has not ended; its attributes are those of the span, later ones included."""
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes=span.attributes,
+        events=span.events,
+        links=span.links,
+        kind=span.kind,
+        status=span.status,
+        start_time=span.start_time,
+        end_time=end_ns,
+        instrumentation_scope=span.instrumentation_scope,
+    )
 
 
 def _last_part(model: str) -> str:
