@@ -14,7 +14,7 @@ from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 from opentelemetry.util._importlib_metadata import EntryPoint, entry_points
 
-from otel_llm import destinations, settings
+from otel_llm import destinations, outage, settings
 from otel_llm.errors import ConfigError
 
 _logger = logging.getLogger("otel_llm")
@@ -81,6 +81,7 @@ class OtelLlmConfigurator(_OTelSDKConfigurator):
 
     def set_up(self, **kwargs: Any) -> list[ConfigError]:
         """Make the SDK's providers from the environment; gives what could not be used of it."""
+        outage.watch()
         env = settings.environment()
         if env.get(destinations.CONFIG_FILE):
             return self._from_file()

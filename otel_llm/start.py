@@ -15,7 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
-from otel_llm import bootstrap, destinations, distro
+from otel_llm import bootstrap, destinations, distro, outage
 from otel_llm import settings as settings_module
 from otel_llm.errors import ConfigError
 from otel_llm.farewell import within
@@ -157,6 +157,7 @@ def _exporters(
     if endpoint is not None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+        outage.watch()
         named.append(
             OTLPSpanExporter(endpoint=_signal_address(endpoint, "traces"), headers=_headers(headers))
         )
