@@ -142,6 +142,8 @@ class Pricer:
         provider = record.provider
         if provider == "huggingface":
             provider, model = _routed(request.model or "")
+        elif provider == "aws.bedrock" and request.model is not None:
+            model = request.model[-MAX_NAME:]  # Its prices go by its own names; the answer has the maker's.
         found = book.find(provider, model)
         if found is None:
             return None

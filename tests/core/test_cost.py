@@ -437,6 +437,8 @@ def test_the_model_that_answered_is_priced_and_else_the_one_that_was_asked(small
     ):
         made = small.price(call(answered, "anthropic", usage, asked=asked))
         assert (made and made.total) == total
+    made = small.price(call("the-maker-s-name", "aws.bedrock", usage, asked="m"))
+    assert (made and made.total) == 1.0
     assert small.price(call(None, "anthropic", usage)) is None
     assert small.price(call("cached" * 100, "anthropic", usage)) is None
 
