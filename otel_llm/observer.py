@@ -7,6 +7,7 @@ and the call goes on as if nobody watched.
 from __future__ import annotations
 
 import functools
+import os
 import queue
 import threading
 import time
@@ -84,6 +85,7 @@ class Observer:
         self.live: set[Call] = set()
         self.reaper = _Reaper()
         self.adoption = Adoption(self.tracer, self.reaper.later) if settings.adopt else None
+        _observers.add(self)
 
     def begin(
         self,
@@ -190,7 +192,7 @@ class Observer:
             span,
             otel_context.set_value(_IN_CALL, True, current),
             adopted=adopted,
-            retry_key=(client, data),
+            retry_key=(_weak(client), data),  # a call that lives must not keep its client alive
         )
         if adopted is not None:
             adopted.serve(call)
@@ -219,6 +221,28 @@ class Observer:
         self.reaper.settle()
         for call in list(self.live):
             call.end("abandoned")
+
+    def forked(self) -> None:
+        """This process is a new child: what was open at the fork is the parent's to end."""
+        for call in self.live:
+            call.disown()
+        self.live = set()
+        self.attempts = _Attempts()
+        self.reaper.forked()
+        if self.adoption is not None:
+            self.adoption.forked()
+
+
+_observers: weakref.WeakSet[Observer] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for one in list(_observers):
+        shielded("fork", one.forked)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 class Call:
@@ -253,7 +277,7 @@ class Call:
         context: otel_context.Context,
         *,
         adopted: Adopted | None,
-        retry_key: tuple[object, bytes | None],
+        retry_key: tuple[Callable[[], object], bytes | None],
     ) -> None:
         self._observer = observer
         self._wire = wire
@@ -334,6 +358,10 @@ class Call:
         """
         if not self._ended:
             shielded("abandon", self._observer.reaper.take, self, outcome, time.perf_counter())
+
+    def disown(self) -> None:
+        """The span is another process's."""
+        self._ended = True
 
     def overtaken(self) -> None:
         """The adopted span is about to end, though the call goes on: say now what there is to say.
@@ -441,12 +469,13 @@ class _Attempts:
         self._failed: OrderedDict[tuple[int, int], tuple[Any, SpanContext, int, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def note(self, key: tuple[object, bytes | None], context: SpanContext, number: int) -> None:
-        client, body = key
+    def note(self, key: tuple[Callable[[], object], bytes | None], context: SpanContext, number: int) -> None:
+        find_client, body = key
+        client = find_client()
         if body is None or client is None:
             return
         with self._lock:
-            self._failed[id(client), hash(body)] = (_weak(client), context, number, time.monotonic())
+            self._failed[id(client), hash(body)] = (find_client, context, number, time.monotonic())
             while len(self._failed) > _MAX_ATTEMPTS:
                 self._failed.popitem(last=False)
 
@@ -479,6 +508,11 @@ class _Reaper:
             self._waiting = queue.SimpleQueue()
             self._thread = threading.Thread(target=self._run, name="otel-llm-reaper", daemon=True)
             self._thread.start()
+
+    def forked(self) -> None:
+        """A child has neither the thread nor what waits for it."""
+        self._waiting = queue.SimpleQueue()
+        self._thread = None
 
     def take(self, call: Call, outcome: Outcome, at: float) -> None:
         """`SimpleQueue.put` may be called from a destructor, whatever lock is held."""

@@ -54,6 +54,14 @@ class _Watched(_Any):  # type: ignore[misc]  # its base, urllib3's response, is 
             self.__dict__[_CALL].feed(data)
         return data
 
+    def _update_chunk_length(self) -> Any:
+        """Closes before it raises on a body that was cut; the error is what ends the call then, not the closing."""
+        call = self.__dict__.pop(_CALL, None)
+        try:
+            return super()._update_chunk_length()
+        finally:
+            self.__dict__[_CALL] = call
+
     def _error_catcher(self) -> Any:
         """Around each read of a plain body, around the whole of a chunked one."""
         return _Catcher(super()._error_catcher(), self)
