@@ -216,6 +216,12 @@ class Adoption:
         """A span that served has ended."""
         self._watched.pop(id(span), None)
 
+    def forked(self) -> None:
+        """This process is a new child: what waits is the parent's."""
+        self._lock = threading.Lock()
+        self._waiting = []
+        self._watched = {}
+
     def settle(self) -> None:
         """The program ends: what libraries have left lying gets a span of ours."""
         with self._lock:
