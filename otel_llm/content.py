@@ -194,7 +194,7 @@ class Rewriter:
             return value if changed == said else changed
         return value
 
-    def _mapping(self, source: Mapping[str, Json], names: frozenset[str], labels: bool, depth: int) -> Json:
+    def _mapping(self, source: Mapping[Any, Json], names: frozenset[str], labels: bool, depth: int) -> Json:
         if depth >= MAX_DEPTH:
             return TOO_DEEP
         made: dict[str, Json] = {}
