@@ -7,6 +7,7 @@ and import none of them. Signals are left alone: what SIGTERM kills, loses the b
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, Final
@@ -50,9 +51,14 @@ class Farewell:
             within(SECONDS, flush)
 
     def _fork_aware(self, util: Any) -> None:
-        shielded("farewell", util.register_after_fork, self, lambda mine: mine._in_child(util))  # noqa: SLF001  (itself)
+        # multiprocessing forgets all finalizers in its own children, and then asks those who registered for forks;
+        # a plain fork of such a child is told by the operating system's hook alone.
+        shielded("farewell", util.register_after_fork, self, lambda mine: mine.in_child(util))
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=lambda: self.in_child(util))
 
-    def _in_child(self, util: Any) -> None:
+    def in_child(self, util: Any) -> None:
+        """Have the last word in this process too."""
         shielded("farewell", lambda: util.Finalize(None, self.now, exitpriority=_BEFORE_OTHERS))
 
     def _celery(self, signals: Any) -> None:
