@@ -43,6 +43,8 @@ _RETRY_HEADER: Final = "x-stainless-retry-count"
 _RETRYABLE: Final = frozenset({408, 409, 425, 429})
 CANCELLED: Final = frozenset({"CancelledError", "Cancelled"})
 """What asyncio and trio raise into a task that is cancelled."""
+_LAST_BYTES: Final = (b"[DONE]\n\n", b"[DONE]\r\n\r\n", b'"message_stop"}\n\n', b'"message_stop" }\n\n')
+"""With these a stream has said all: some SDKs read no further, and leave the answer open as long as their client lives."""
 _MAX_ATTEMPTS: Final = 256
 _ATTEMPT_SECONDS: Final = 120.0
 _MAX_GAPS: Final = 10_000
@@ -347,6 +349,8 @@ class Call:
                 self._chunks += 1
             if self._reader is not None:
                 self._reader.feed(chunk)
+                if self._streams and chunk.endswith(_LAST_BYTES):
+                    self.end("completed")
         except Exception as error:  # noqa: BLE001  (as shield does, without its cost on every chunk)
             self._reader = None
             report("feed", error)
@@ -414,7 +418,11 @@ class Call:
                 outcome = "cancelled" if type(error).__name__ in CANCELLED else "failed"
         elif response.failure is not None:
             outcome = "failed"
-        elif outcome == "closed_early" and self._reader is not None and self._reader.finished(response):
+        elif (
+            outcome in {"closed_early", "abandoned"}
+            and self._reader is not None
+            and self._reader.finished(response)
+        ):
             outcome = "completed"
         record = msgspec.structs.replace(
             record,
