@@ -1,0 +1,1 @@
+"""Tests for environments of their own; scripts/matrix runs them, `make test` does not collect them."""

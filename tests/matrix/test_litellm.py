@@ -1,0 +1,77 @@
+"""LiteLLM as a library: its own httpx clients, its aiohttp transport, and the SDKs that it calls; one span each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = (
+    "True"  # else it asks the network for prices, when it is imported
+)
+import litellm
+
+from tests import replay
+from tests.matrix import expected
+from tests.matrix.conftest import Observed
+from tests.matrix.expected import Expected
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning"
+)
+
+MESSAGES: Any = [{"role": "user", "content": "Say something short."}]
+CALLS = [
+    pytest.param("openai", "/v1", expected.OPENAI_CHAT, id="openai"),
+    pytest.param("openai", "/v1", expected.OPENAI_CHAT_STREAM, id="openai-stream"),
+    pytest.param("anthropic", "", expected.ANTHROPIC, id="anthropic"),
+    pytest.param("anthropic", "", expected.ANTHROPIC_STREAM, id="anthropic-stream"),
+    pytest.param("mistral", "/v1", expected.MISTRAL, id="mistral"),
+    pytest.param("mistral", "/v1", expected.MISTRAL_STREAM, id="mistral-stream"),
+]
+
+
+def asked(provider: replay.Provider, name: str, path: str, want: Expected) -> dict[str, Any]:
+    return {
+        "model": f"{name}/{want.asked}",
+        "api_base": f"{provider.base}/{want.recording}{path}",
+        "api_key": "any",
+        "messages": MESSAGES,
+        "stream": want.stream,
+        "max_retries": 0,
+    }
+
+
+@pytest.mark.parametrize(("name", "path", "want"), CALLS)
+def test_a_completion_is_one_span(
+    name: str, path: str, want: Expected, observed: Observed, provider: replay.Provider
+) -> None:
+    answer: Any = litellm.completion(**asked(provider, name, path, want))
+    if want.stream:
+        assert isinstance(answer, Iterator)
+        assert list(answer)
+    want.assert_is(observed.calls)
+
+
+@pytest.mark.parametrize(("name", "path", "want"), CALLS)
+async def test_an_async_completion_is_one_span(
+    name: str, path: str, want: Expected, observed: Observed, provider: replay.Provider
+) -> None:
+    answer: Any = await litellm.acompletion(**asked(provider, name, path, want))
+    if want.stream:
+        assert isinstance(answer, AsyncIterator)
+        assert [one async for one in answer]
+    want.assert_is(observed.calls)
+
+
+def test_an_embedding_is_one_span(observed: Observed, provider: replay.Provider) -> None:
+    want = expected.OPENAI_EMBEDDINGS
+    litellm.embedding(
+        model=f"openai/{want.asked}",
+        input=["Hello"],
+        api_base=f"{provider.base}/{want.recording}/v1",
+        api_key="any",
+    )
+    want.assert_is(observed.calls)
