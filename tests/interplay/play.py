@@ -58,15 +58,11 @@ class World(NamedTuple):
 
     def gpt(self, recording: str, kind: str = "OpenAI") -> Any:
         """A client that gets this answer."""
-        return getattr(self.openai, kind)(
-            api_key="k", base_url=f"{self.base}/{recording}/v1", max_retries=0
-        )
+        return getattr(self.openai, kind)(api_key="k", base_url=f"{self.base}/{recording}/v1", max_retries=0)
 
     def claude(self, recording: str, kind: str = "Anthropic") -> Any:
         """The same."""
-        return getattr(self.anthropic, kind)(
-            api_key="k", base_url=f"{self.base}/{recording}", max_retries=0
-        )
+        return getattr(self.anthropic, kind)(api_key="k", base_url=f"{self.base}/{recording}", max_retries=0)
 
 
 def chat(world: World) -> None:
@@ -219,6 +215,8 @@ class _Heard(logging.Handler):
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("opentelemetry.exporter"):  # Langfuse's host is not there
+            return
         if record.name.startswith(("opentelemetry", "otel_llm", "openinference", "logfire", "langfuse")):
             self.lines.append(f"{record.name}: {record.getMessage()}"[:500])
 
