@@ -1,8 +1,9 @@
-"""The last spans of children that leave by `os._exit`.
+"""The last spans of processes that leave without Python's exit handlers.
 
-Python's exit handlers do not run in forked children of `multiprocessing` (and so of process pools), nor in Celery's
-prefork workers. Each of them has a place of its own where a word can be said before the end; we wait for these modules
-and import none of them. Signals are left alone: what SIGTERM kills, loses the batch that it had not sent.
+Forked children of `multiprocessing` (and so of process pools) and Celery's prefork workers leave by `os._exit`; uvicorn
+cleans up on a signal and then lets the signal kill it. Each of them has a place of its own where a word can be said
+before the end; we wait for these modules and import none of them. Signals are left alone: a program that SIGTERM
+kills outright loses the batch that it had not sent.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Farewell:
         for module in ("multiprocessing.util", "billiard.util"):
             wrapt.register_post_import_hook(self._fork_aware, module)
         wrapt.register_post_import_hook(self._celery, "celery.signals")
+        wrapt.register_post_import_hook(self._uvicorn, "uvicorn.server")
 
     def forget(self) -> None:
         """Nothing is observed any more."""
@@ -63,6 +65,15 @@ class Farewell:
 
     def _celery(self, signals: Any) -> None:
         shielded("farewell", lambda: signals.worker_process_shutdown.connect(self.now, weak=False))
+
+    def _uvicorn(self, server: Any) -> None:
+        async def shutdown(original: Any, _: Any, args: Any, kwargs: Any) -> Any:
+            try:
+                return await original(*args, **kwargs)
+            finally:
+                self.now()
+
+        shielded("farewell", wrapt.wrap_function_wrapper, server, "Server.shutdown", shutdown)
 
 
 def within(seconds: float, work: Callable[[], Any]) -> bool:
