@@ -24,6 +24,24 @@ SCHEMA_NAMES: Final = frozenset({"type", "name", "required", "$ref", "format"})
 NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
+def silent(record: CallRecord) -> bool:
+    """Whether the record has no text that could be changed: so it is for most calls while content is off."""
+    request, response, caller = record.request, record.response, record.caller
+    return (
+        request.input_messages is None
+        and response.output_messages is None
+        and request.system_instructions is None
+        and request.tool_definitions is None
+        and request.retrieval_query is None
+        and response.documents is None
+        and response.failure is None
+        and record.raw_request is None
+        and response.system_instructions is None
+        and response.tool_definitions is None
+        and not (caller.tags or caller.metadata or caller.prompt_variables)
+    )
+
+
 def _same(name: str) -> str:
     return name
 

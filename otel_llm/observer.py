@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import queue
+import re
 import threading
 import time
 import weakref
@@ -21,8 +22,9 @@ from typing import Any, Final
 import msgspec
 from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 from opentelemetry.trace import Link, Span, SpanContext, TracerProvider
+from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_llm import cost, raw_request, semconv
 from otel_llm.context import caller as current_caller
@@ -39,12 +41,14 @@ from otel_llm.wire import catalog, exchange, providers
 from otel_llm.wire.protocol import Ask, Wire
 
 _IN_CALL: Final = otel_context.create_key("otel_llm.in_call")
+_SUPPRESS: Final = _SUPPRESS_INSTRUMENTATION_KEY
 _RETRY_HEADER: Final = "x-stainless-retry-count"
 _RETRYABLE: Final = frozenset({408, 409, 425, 429})
 CANCELLED: Final = frozenset({"CancelledError", "Cancelled"})
 """What asyncio and trio raise into a task that is cancelled."""
-_LAST_BYTES: Final = (b"[DONE]\n\n", b"[DONE]\r\n\r\n", b'"message_stop"}\n\n', b'"message_stop" }\n\n')
-"""With these a stream has said all: some SDKs read no further, and leave the answer open as long as their client lives."""
+_LAST_EVENT: Final = re.compile(rb'(?:\A|\n)data: ?(?:\[DONE\]|\{ *"type": *"message_stop" *\})\s*\Z')
+"""With this a stream has said all: some SDKs read no further, and leave the answer open as long as their client lives."""
+_LAST_EVENT_BYTES: Final = 96
 _MAX_ATTEMPTS: Final = 256
 _ATTEMPT_SECONDS: Final = 120.0
 _MAX_GAPS: Final = 10_000
@@ -106,18 +110,18 @@ class Observer:
         """Start to observe a request, if it is an LLM call.
 
         `headers` answers lower-case names. `body` is asked for its bytes only when the path could be an LLM call; it
-        may give the fields of a form instead, or None when nothing can be had without consuming it. `caller` is for those who know better than
-        the context.
+        may give the fields of a form instead, or None when nothing can be had without consuming it. `caller` is for
+        those who know better than the context.
         """
         rows = catalog.candidates(method, path)
         if not rows:
             return None
-        with shield("begin"):
+        try:
             current = otel_context.get_current()
-            if current.get(_IN_CALL):
+            if _IN_CALL in current:
                 return None
             # A library may switch all others off for its call; its span is there to be adopted all the same.
-            silent = not is_instrumentation_enabled()
+            silent = bool(current.get(_SUPPRESS) or current.get("suppress_instrumentation"))
             if silent and (self.adoption is None or not self.adoption.covers(current)):
                 return None
             if self.settings.excluded_hosts and _excluded(host, self.settings.excluded_hosts):
@@ -131,14 +135,16 @@ class Observer:
                 path=path,
                 query=query,
                 headers=headers,
-                body=exchange.read_body(headers.get("content-type", ""), data) if data is not None else sent,
+                body=sent if data is None else exchange.read_body(_type_of(headers, data), data),
             )
             wire = catalog.recognise(ask, rows)
             if wire is None:
                 return None
             who = current_caller(current) if caller is None else caller
             return self._open(ask, wire, data, url, current, client, who, silent)
-        return None
+        except Exception as error:  # noqa: BLE001  (as shield does, without its cost on every call)
+            report("begin", error)
+            return None
 
     def _open(
         self,
@@ -186,13 +192,13 @@ class Observer:
         else:
             links = [Link(earlier)] if earlier is not None else []
             span = spans.start(self.tracer, record, current, links)
-            current = trace.set_span_in_context(span, current)
+            current = otel_context.Context({**current, _SPAN_KEY: span, _IN_CALL: True})
         call = Call(
             self,
             wire,
             record,
             span,
-            otel_context.set_value(_IN_CALL, True, current),
+            current if adopted is None else otel_context.set_value(_IN_CALL, True, current),
             adopted=adopted,
             retry_key=(_weak(client), data),  # a call that lives must not keep its client alive
         )
@@ -330,9 +336,10 @@ class Call:
                 self._reader = exchange.Reader(
                     self._wire, self.record.request, status, headers, observer.content, encoded=encoded
                 )
+            if streams or self._adopted is not None:
+                observer.reaper.start()
             if streams:
                 observer.live.add(self)
-                observer.reaper.start()
                 if observer.metrics.enabled:
                     self._gaps = array("d")
 
@@ -349,7 +356,7 @@ class Call:
                 self._chunks += 1
             if self._reader is not None:
                 self._reader.feed(chunk)
-                if self._streams and chunk.endswith(_LAST_BYTES):
+                if self._streams and _ends(chunk):
                     self.end("completed")
         except Exception as error:  # noqa: BLE001  (as shield does, without its cost on every chunk)
             self._reader = None
@@ -456,7 +463,7 @@ class Call:
                 functools.partial(observer.own_span, record),
                 end_ns,
                 failed=response.failure is not None,
-                streamed=self._streams,
+                streamed=bool(self._streams or record.request.stream),
             )
         # What the library of an adopted span counts itself would be counted twice.
         counts = adopted is None or not adopted.counts
@@ -491,8 +498,10 @@ class _Attempts:
         self, client: object, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int | None, SpanContext | None]:
         """The number of this attempt and the span of the one before; a first attempt has neither."""
+        if not self._failed:  # nothing failed lately, so nothing is tried again
+            return None, None
         said = headers.get(_RETRY_HEADER)
-        if said == "0" or (not self._failed and said is None):
+        if said == "0":
             return None, None
         number = int(said) + 1 if said is not None and said.isdigit() and len(said) < 5 else None
         if body is not None and client is not None:
@@ -542,6 +551,11 @@ class _Reaper:
             self._waiting.get()()
 
 
+def _type_of(headers: Mapping[str, str], data: bytes) -> str:
+    """The content type, where the body does not speak for itself; some clients' headers are slow to ask."""
+    return "" if data[:1] == b"{" else headers.get("content-type", "")
+
+
 def _bare(record: CallRecord) -> CallRecord:
     """A record without anything that a redaction might have masked."""
     failure = record.response.failure
@@ -566,6 +580,13 @@ def _bare(record: CallRecord) -> CallRecord:
         stream_outcome=record.stream_outcome,
         attempt=record.attempt,
     )
+
+
+def _ends(chunk: bytes) -> bool:
+    """Whether this chunk closes with a stream's last event."""
+    if chunk.find(b"[DONE]", -_LAST_EVENT_BYTES) < 0 and chunk.find(b"message_stop", -_LAST_EVENT_BYTES) < 0:
+        return False
+    return _LAST_EVENT.search(chunk[-_LAST_EVENT_BYTES:]) is not None
 
 
 def _failure(error: BaseException) -> Failure:

@@ -11,28 +11,29 @@ from collections.abc import Callable
 
 import msgspec
 
-from otel_llm import cost, limits, redaction
+from otel_llm import content, cost, limits, redaction
 from otel_llm.errors import ConfigError
 from otel_llm.record import CallRecord
 from otel_llm.settings import Settings
+from otel_llm.shield import report
 
 Step = Callable[[CallRecord], CallRecord]
 
 
 def build(settings: Settings) -> Step:
     """The pipeline that these settings ask for. Raises ConfigError where a function of the user cannot be loaded."""
-    steps: list[Step] = []
-    if settings.cost:
-        steps.append(_priced)
-    steps.append(limits.without_media)
+    steps: list[Step] = [limits.without_media]
     function = load_function(settings.redact_function) if settings.redact_function else None
     if settings.redact or function is not None:
         steps.append(redaction.Redactor(settings.redact, function))
     steps.append(limits.Limits(settings.max_attribute_chars, settings.max_span_chars))
 
     def run(record: CallRecord) -> CallRecord:
-        for step in steps:
-            record = step(record)
+        if settings.cost:
+            record = _priced(record)
+        if not content.silent(record):
+            for step in steps:
+                record = step(record)
         return record
 
     return run
@@ -40,7 +41,11 @@ def build(settings: Settings) -> Step:
 
 def _priced(record: CallRecord) -> CallRecord:
     price = cost.price(record)
-    return record if price is None else msgspec.structs.replace(record, cost=price)
+    if price is not None:
+        return msgspec.structs.replace(record, cost=price)
+    if (problem := cost.problem()) is not None:
+        report("cost", RuntimeError(problem))
+    return record
 
 
 def load_function(name: str) -> Callable[[str], str]:

@@ -8,7 +8,8 @@ https://github.com/open-telemetry/semantic-conventions-genai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -221,18 +222,38 @@ def table() -> list[Row]:
     return list({row.name: row for row in reversed(rows)}.values())[::-1]
 
 
-def _read(rows: tuple[Row, ...], source: Any, into: Attributes) -> None:
-    for name, field, _, _ in rows:
-        value = getattr(source, field)
-        if value is not None and value is not False:
-            into[name] = value
+_Reading = Callable[[Any, Attributes], None]
+
+
+def _reading(rows: tuple[Row, ...]) -> _Reading:
+    """What puts the fields of these rows into attributes; it runs on every call, so the fields are got in one step."""
+    names = tuple(row.name for row in rows)
+    fields = attrgetter(*(row.field for row in rows))
+
+    def read(source: Any, into: Attributes) -> None:
+        for name, value in zip(names, fields(source), strict=True):
+            if value is not None and value is not False:
+                into[name] = value
+
+    return read
+
+
+_read_request = _reading(_REQUEST)
+_read_openai_request = _reading(_OPENAI_REQUEST)
+_read_response = _reading(_RESPONSE)
+_read_openai_response = _reading(_OPENAI_RESPONSE)
+_read_usage = _reading(_USAGE)
+_read_cost = _reading(_COST)
+_read_caller = _reading(_CALLER)
+_read_content_request = _reading(_CONTENT_REQUEST)
+_read_content_response = _reading(_CONTENT_RESPONSE)
 
 
 def start_attributes(record: CallRecord) -> Attributes:
     """What is known before the call: the attributes that a sampler may want to see, and who makes the call."""
     request = record.request
     made: Attributes = {}
-    _read(_REQUEST, request, made)
+    _read_request(request, made)
     made[CALL_ID] = record.id
     made[PROVIDER] = record.provider
     if record.server_address:
@@ -240,7 +261,7 @@ def start_attributes(record: CallRecord) -> Attributes:
         if record.server_port is not None:
             made[SERVER_PORT] = record.server_port
     if record.provider in _OPENAI_FLAVOURS:
-        _read(_OPENAI_REQUEST, request, made)
+        _read_openai_request(request, made)
     if record.provider.startswith("azure."):
         made["azure.resource_provider.namespace"] = "Microsoft.CognitiveServices"
     if record.attempt is not None:
@@ -253,7 +274,7 @@ def caller_attributes(caller: Caller) -> Attributes:
     made: Attributes = {}
     if caller is NOBODY:
         return made
-    _read(_CALLER, caller, made)
+    _read_caller(caller, made)
     if caller.tags:
         made["otel_llm.tags"] = list(caller.tags)
     for key, value in caller.metadata.items():
@@ -265,13 +286,13 @@ def end_attributes(record: CallRecord) -> Attributes:
     """What the answer said, without content."""
     response = record.response
     made: Attributes = {}
-    _read(_RESPONSE, response, made)
+    _read_response(response, made)
     if record.request.operation != "fetch_response":
-        _read(_USAGE, response.usage, made)
+        _read_usage(response.usage, made)
     if record.provider in _OPENAI_FLAVOURS:
-        _read(_OPENAI_RESPONSE, response, made)
+        _read_openai_response(response, made)
     if record.cost is not None:
-        _read(_COST, record.cost, made)
+        _read_cost(record.cost, made)
     if record.time_to_first_chunk is not None:
         made["gen_ai.response.time_to_first_chunk"] = record.time_to_first_chunk
     if record.stream_outcome is not None:
@@ -284,8 +305,8 @@ def end_attributes(record: CallRecord) -> Attributes:
 def content_attributes(record: CallRecord, structured: bool) -> Attributes:
     """Messages, instructions, tools: as they are, or as JSON text."""
     made: Attributes = {}
-    _read(_CONTENT_RESPONSE, record.response, made)
-    _read(_CONTENT_REQUEST, record.request, made)
+    _read_content_response(record.response, made)
+    _read_content_request(record.request, made)
     if not structured:
         for name, value in made.items():
             if not isinstance(value, str):

@@ -20,6 +20,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, Tracer
+from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_llm import semconv
 from otel_llm.telemetry.adopted import Adopted, scope_of
@@ -73,8 +74,10 @@ class Adoption:
 
     def find(self, context: Context, operation: str, model: str | None) -> Adopted | None:
         """The span to adopt for this call, if there is one; it then serves until the call has failed."""
-        current: Any = trace.get_current_span(context)
         started = _started.get()
+        if not started and _SPAN_KEY not in context:
+            return None
+        current: Any = trace.get_current_span(context)
         if current is INVALID_SPAN and not started:
             return None
         current = bare(current)
@@ -95,6 +98,8 @@ class Adoption:
 
     def parent(self, context: Context) -> Context:
         """Where a span of ours belongs: not below a span that ends in another pipeline than ours."""
+        if _SPAN_KEY not in context:
+            return context
         current = bare(trace.get_current_span(context))
         if current is INVALID_SPAN or not self._abroad(current):
             return context

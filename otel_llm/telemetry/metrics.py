@@ -40,6 +40,8 @@ class Metrics:
 
     def __init__(self, provider: MeterProvider | None, version: str, generation: str) -> None:
         self._provider = provider
+        self._seen: MeterProvider | None = None
+        self._heard = False
         self._old = generation in {"old", "both"}
         self._new = generation in {"new", "both"}
         meter = (provider or get_meter_provider()).get_meter("otel_llm", version, semconv.SCHEMA_URL)
@@ -78,9 +80,10 @@ class Metrics:
         if self._provider is not None:
             return True
         provider = get_meter_provider()
-        return (
-            not isinstance(provider, NoOpMeterProvider) and type(provider).__name__ != "_ProxyMeterProvider"
-        )
+        if provider is not self._seen:
+            proxy = type(provider).__name__ == "_ProxyMeterProvider"
+            self._seen, self._heard = provider, not (proxy or isinstance(provider, NoOpMeterProvider))
+        return self._heard
 
     def record(self, record: CallRecord, chunk_gaps: Sequence[float]) -> None:
         """One finished call; `chunk_gaps` are the seconds between the chunks of its stream."""

@@ -10,7 +10,7 @@ import email.parser
 import email.policy
 import hashlib
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -83,6 +83,21 @@ def read_response(wire: Wire, request: Request, answer: Answer, content: bool) -
 class Reader:
     """The bytes of one answer, folded as they come."""
 
+    # What most answers never need is set when it is needed.
+    _begun = False
+    _type = ""
+    _whole: list[bytes] | None = None
+    _size = 0
+    _binary = False
+    _digest: Any = None
+    _framer: Framer | None = None
+    _fold: Fold | None = None
+    _error: Json = None
+    _events = 0
+    _last_event = False
+    _lost = False
+    _inflate: Inflate | None = None
+
     def __init__(
         self,
         wire: Wire,
@@ -99,25 +114,9 @@ class Reader:
         self._status = status
         self._headers = headers
         self._content = content
-        self._type = headers.get("content-type", "").lower()
+        self._encoded = encoded
         self._held: list[bytes] = []
         self._held_size = 0
-        self._whole: list[bytes] | None = None
-        self._size = 0
-        self._binary = status < 400 and _is_binary(self._type)
-        self._digest = hashlib.sha256() if content and self._binary else None
-        self._framer: Framer | None = None
-        self._fold: Fold | None = None
-        self._error: Json = None
-        self._events = 0
-        self._last_event = False
-        self._lost = False
-        self._inflate: Inflate | None = None
-        if encoded:
-            try:
-                self._inflate = inflater(headers.get("content-encoding", ""))
-            except WireError:
-                self._lost = True
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes, cut anywhere."""
@@ -128,8 +127,10 @@ class Reader:
 
     def finish(self) -> Response:
         """The response as far as its bytes came."""
-        self._drain()
-        body = self._body()
+        body = self._at_once()
+        if body is None:
+            self._drain()
+            body = self._body()
         return read_response(
             self._wire,
             self._request,
@@ -147,7 +148,34 @@ class Reader:
         reasons = response.finish_reasons
         return self._last_event or (bool(reasons) and "error" not in (reasons or ()))
 
+    def _at_once(self) -> Json:
+        """The most common answer of all: one JSON object, whole and plain; None for every other."""
+        held = self._held
+        if self._begun or self._encoded or len(held) != 1 or self._request.stream or self._wire.sparse:
+            return None
+        data = held[0]
+        if data[:1] != b"{" or len(data) > MAX_BODY:
+            return None
+        try:
+            return take.loaded(data)
+        except (ValueError, RecursionError):
+            return None
+
+    def _begin(self) -> None:
+        """Look at the headers."""
+        self._begun = True
+        self._type = self._headers.get("content-type", "").lower()
+        self._binary = self._status < 400 and _is_binary(self._type)
+        self._digest = hashlib.sha256() if self._content and self._binary else None
+        if self._encoded:
+            try:
+                self._inflate = inflater(self._headers.get("content-encoding", ""))
+            except WireError:
+                self._lost = True
+
     def _drain(self) -> None:
+        if not self._begun:
+            self._begin()
         data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
         self._held = []
         self._held_size = 0

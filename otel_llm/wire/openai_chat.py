@@ -5,7 +5,8 @@ https://platform.openai.com/docs/api-reference/chat
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple
 
 from otel_llm.record import (
     Failure,
@@ -54,29 +55,20 @@ _THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking")
 def read_request(ask: Ask, content: bool) -> Request:
     """The request of a chat completion."""
     body = ask.body
-    choices = take.integer(body, "n")
-    tier = take.string(body, "service_tier")
+    said: dict[str, Any] = {}
+    for name in body if isinstance(body, dict) else ():
+        if (field := _FIELDS.get(name)) is not None and field.name not in said:
+            value = field.read(body, name)
+            if value is not None and value != field.default:
+                said[field.name] = value
+    if "model" not in said:
+        said["model"] = read_model(ask)
     return Request(
         operation="chat",
-        model=read_model(ask),
-        stream=take.flag(body, "stream"),
-        max_tokens=take.integer(body, "max_completion_tokens") or take.integer(body, "max_tokens"),
-        temperature=take.number(body, "temperature"),
-        top_p=take.number(body, "top_p"),
-        top_k=take.integer(body, "top_k"),
-        frequency_penalty=take.number(body, "frequency_penalty"),
-        presence_penalty=take.number(body, "presence_penalty"),
-        stop_sequences=take.strings(body, "stop"),
-        seed=read_seed(body),
-        choice_count=choices if choices != 1 else None,
-        reasoning_level=take.string(body, "reasoning_effort")
-        or take.string(take.mapping(body, "reasoning"), "effort"),
-        output_type=_output_type(body),
-        service_tier=tier if tier != "auto" else None,
         api_type="chat_completions",
-        user=take.string(body, "user") or take.string(body, "safety_identifier"),
         input_messages=[read_message(one) for one in take.items(body, "messages")] if content else None,
         tool_definitions=read_tools(body) if content else None,
+        **said,
     )
 
 
@@ -141,7 +133,11 @@ def _cite(parts: list[Part], sources: list[Json]) -> None:
             return
 
 
-def _output_type(body: Json) -> Literal["text", "json", "image", "speech"] | None:
+def _effort(body: Json, name: str) -> str | None:
+    return take.string(take.mapping(body, name), "effort")
+
+
+def _output_type(body: Json, _: str) -> Literal["text", "json", "image", "speech"] | None:
     kind = take.string(take.mapping(body, "response_format"), "type")
     if kind is not None:
         return "json" if kind.startswith("json") else "text"
@@ -304,5 +300,37 @@ def read_tools(body: Json) -> list[Json] | None:
     found += [{"type": "function", **function} for function in functions if isinstance(function, dict)]
     return found or None
 
+
+class _Field(NamedTuple):
+    """Where a field of the request goes, how it is read, and the value that goes without saying."""
+
+    name: str
+    read: Callable[[Json, str], Any]
+    default: Any = None
+
+
+_FIELDS: Final = {
+    "model": _Field("model", take.string),
+    "stream": _Field("stream", take.flag, default=False),
+    "max_completion_tokens": _Field("max_tokens", take.integer, default=0),
+    "max_tokens": _Field("max_tokens", take.integer),
+    "temperature": _Field("temperature", take.number),
+    "top_p": _Field("top_p", take.number),
+    "top_k": _Field("top_k", take.integer),
+    "frequency_penalty": _Field("frequency_penalty", take.number),
+    "presence_penalty": _Field("presence_penalty", take.number),
+    "stop": _Field("stop_sequences", take.strings),
+    "seed": _Field("seed", take.integer),
+    "random_seed": _Field("seed", take.integer),  # Mistral
+    "n": _Field("choice_count", take.integer, default=1),
+    "reasoning_effort": _Field("reasoning_level", take.string),
+    "reasoning": _Field("reasoning_level", _effort),
+    "response_format": _Field("output_type", _output_type),
+    "modalities": _Field("output_type", _output_type),
+    "service_tier": _Field("service_tier", take.string, default="auto"),
+    "user": _Field("user", take.string),
+    "safety_identifier": _Field("user", take.string),
+}
+"""By the names of OpenAI and its followers. Only what a request says is looked at: most say four or five of them."""
 
 WIRE: Final = Wire("openai_chat", "openai", read_request, read_response, Fold)

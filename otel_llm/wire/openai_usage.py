@@ -10,13 +10,34 @@ https://platform.openai.com/docs/api-reference/chat/object, https://docs.x.ai/do
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from otel_llm.record import NO_USAGE, Json, Usage
 from otel_llm.wire import take
 
 _TICKS_PER_USD: Final = 1e10
 """xAI says costs in ticks."""
+_ASKED: Final = {
+    "cached_tokens": "cache_read",
+    "cache_write_tokens": "cache_write",
+    "cache_creation_tokens": "cache_write",
+    "cache_creation_input_tokens": "cache_write",
+    "text_tokens": "text_input",
+    "image_tokens": "image_input",
+    "audio_tokens": "audio_input",
+}
+_MADE: Final = {
+    "reasoning_tokens": "reasoning",
+    "text_tokens": "text_output",
+    "image_tokens": "image_output",
+    "audio_tokens": "audio_output",
+}
+_CACHED: Final = {
+    "text_tokens": "text_cache_read",
+    "image_tokens": "image_cache_read",
+    "audio_tokens": "audio_cache_read",
+}
+"""The names of details, and the fields of `Usage` that they are."""
 
 
 def read_usage(usage: Json, model: str | None = None) -> Usage:
@@ -25,21 +46,22 @@ def read_usage(usage: Json, model: str | None = None) -> Usage:
         return NO_USAGE
     asked = _details(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
     made = _details(usage, "completion_tokens_details", "output_tokens_details", "output_token_details")
-    cached = take.mapping(asked, "cached_tokens_details")
-    cache_read = _first(asked, "cached_tokens")
+    split: dict[str, Any] = {**_counts(asked, _ASKED), **_counts(made, _MADE)}
+    if "cached_tokens_details" in asked:
+        split.update(_counts(take.mapping(asked, "cached_tokens_details"), _CACHED))
+    cache_read = split.pop("cache_read", None)
     if cache_read is None:
         cache_read = _first(
             usage, "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "num_cached_tokens"
         )
-    cache_write = _first(asked, "cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+    cache_write = split.pop("cache_write", None)
     if cache_write is None:
         cache_write = _first(usage, "cache_creation_input_tokens")
-    reasoning = _first(made, "reasoning_tokens")
+    reasoning = split.pop("reasoning", None)
     if reasoning is None:
         reasoning = _first(usage, "reasoning_tokens")
-    audio_input = _first(asked, "audio_tokens")
     input_count, output_count = _main_counts(
-        usage, model, reasoning, audio_input, take.total(cache_read, cache_write)
+        usage, model, reasoning, split.get("audio_input"), bool(cache_read or cache_write)
     )
     return Usage(
         input=input_count,
@@ -47,15 +69,7 @@ def read_usage(usage: Json, model: str | None = None) -> Usage:
         cache_read=cache_read,
         cache_write=cache_write,
         reasoning=reasoning,
-        text_input=_first(asked, "text_tokens"),
-        image_input=_first(asked, "image_tokens"),
-        audio_input=audio_input,
-        text_output=_first(made, "text_tokens"),
-        image_output=_first(made, "image_tokens"),
-        audio_output=_first(made, "audio_tokens"),
-        text_cache_read=_first(cached, "text_tokens"),
-        image_cache_read=_first(cached, "image_tokens"),
-        audio_cache_read=_first(cached, "audio_tokens"),
+        **split,
     )
 
 
@@ -77,7 +91,7 @@ def read_cost(usage: Json) -> float | None:
 
 
 def _main_counts(
-    usage: dict[str, Json], model: str | None, reasoning: int | None, audio: int | None, cached: int | None
+    usage: dict[str, Json], model: str | None, reasoning: int | None, audio: int | None, cached: bool
 ) -> tuple[int | None, int | None]:
     """All input and all output."""
     asked = _first(usage, "prompt_tokens", "input_tokens")
@@ -108,7 +122,20 @@ def _details(usage: dict[str, Json], *names: str) -> dict[str, Json]:
 def _first(source: dict[str, Json], *names: str) -> int | None:
     """The first count that is said; none is below zero."""
     for name in names:
-        value = take.integer(source, name)
-        if value is not None and value >= 0:
-            return value
+        if name in source:
+            value = take.integer(source, name)
+            if value is not None and value >= 0:
+                return value
     return None
+
+
+def _counts(details: dict[str, Json], fields: dict[str, str]) -> dict[str, int]:
+    """The counts of the details by the names of our fields; where two mean one, the first that is said counts."""
+    found: dict[str, int] = {}
+    for name in details:
+        field = fields.get(name)
+        if field is not None and field not in found:
+            value = take.integer(details, name)
+            if value is not None and value >= 0:
+                found[field] = value
+    return found

@@ -67,11 +67,15 @@ def provider_of(ask: Ask, wire: Wire) -> str:
     """The provider at this host, else the flavour of the protocol."""
     host = ask.host.lower()
     for suffix, name in _SUFFIXES:
-        if host.endswith(suffix) and (suffix[0] == "." or len(host) == len(suffix) or host[-len(suffix) - 1] in ".-"):
+        if host.endswith(suffix) and (
+            suffix[0] == "." or len(host) == len(suffix) or host[-len(suffix) - 1] in ".-"
+        ):
             if name == "azure.ai.inference" and "/openai/" in ask.path:
                 return "azure.ai.openai"
             return name
-    if host.startswith(("bedrock-", "bedrock.")) and host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
+    if host.startswith(("bedrock-", "bedrock.")) and host.endswith(
+        (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+    ):
         return "aws.bedrock"
     if ask.port == 11434:
         return "ollama"
