@@ -58,11 +58,11 @@ Instrument = Callable[..., Seen]
 
 @pytest.fixture
 def instrumented() -> Iterator[Instrument]:
-    """`instrumented(Settings(...), meter_provider=...)` attaches the hooks and gives what will be seen."""
+    """`instrumented(Settings(...), tracer_provider=..., meter_provider=...)` attaches the hooks and gives what will be seen."""
     providers = []
 
     def attach(settings: Settings | None = None, **kwargs: Any) -> Seen:
-        provider = TracerProvider()
+        provider = kwargs.pop("tracer_provider", None) or TracerProvider()
         providers.append(provider)
         seen = Seen(provider)
         provider.add_span_processor(SimpleSpanProcessor(seen))
