@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_llm import semconv
-from otel_llm.bootstrap import OtelLlmInstrumentor
+from otel_llm.bootstrap import OtelLlmInstrumentor, door
 from otel_llm.record import CallRecord
 from otel_llm.settings import Settings
 from tests import replay
@@ -29,7 +29,9 @@ class Observed:
 
     @property
     def calls(self) -> list[CallRecord]:
-        """One for each span."""
+        """One for each span, those that were garbage collected included."""
+        if door.observer is not None:
+            door.observer.reaper.settle()
         return [
             semconv.from_attributes(span.attributes or {}, span.start_time or 0, span.end_time or 0)
             for span in self._exporter.get_finished_spans()
