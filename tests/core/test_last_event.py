@@ -15,6 +15,7 @@ from otel_llm.bootstrap import OtelLlmInstrumentor
 from otel_llm.settings import Settings
 
 DELTA = b'data: {"model":"m","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n'
+QUOTED = b'data: {"model":"m","choices":[{"index":0,"delta":{"content":"\\ndata: [DONE]"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
@@ -47,9 +48,15 @@ def exporter() -> Iterator[InMemorySpanExporter]:
             "/v1/chat/completions", [DELTA, b"data: [DONE]\r\n\r\n", b""], 2, id="with carriage returns"
         ),
         pytest.param("/v1/messages", [STOP, b""], 1, id="message_stop"),
+        pytest.param(
+            "/v1/messages", [STOP.replace(b'"}', b'"            }'), b""], 1, id="message_stop, padded"
+        ),
+        pytest.param(
+            "/v1/chat/completions", [QUOTED, DELTA, DONE], 3, id="a text that says what the last event says"
+        ),
         pytest.param("/v1/chat/completions", [DELTA, DELTA], None, id="no last event"),
         pytest.param(
-            "/v1/chat/completions", [DELTA, DONE[:-2], DONE[-2:]], None, id="cut through its middle"
+            "/v1/chat/completions", [DELTA, DONE[:-4], DONE[-4:]], None, id="cut through its middle"
         ),
     ],
 )
