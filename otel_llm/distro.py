@@ -48,10 +48,15 @@ class OtelLlmDistro(BaseDistro):  # type: ignore[misc]  # the base is not typed
         self._other: BaseDistro | None = None if other is None else other.load()()
 
     def _configure(self, **kwargs: Any) -> None:
-        if self._other is not None:
-            self._other.configure(**kwargs)
+        if self._other is None:
+            set_defaults()
             return
-        set_defaults()
+        said = destinations.PROTOCOL in settings.environment()
+        self._other.configure(**kwargs)
+        chosen = settings.environment().get(destinations.PROTOCOL)
+        # OpenTelemetry's own distribution asks for gRPC whether its exporter is installed or not.
+        if chosen == "grpc" and not said and "otlp_proto_grpc" not in destinations.exporter_names("traces"):
+            settings.change(destinations.PROTOCOL, "http/protobuf")
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         """As the distribution in charge does it."""

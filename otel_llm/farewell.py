@@ -55,7 +55,7 @@ class Farewell:
     def _fork_aware(self, util: Any) -> None:
         # multiprocessing forgets all finalizers in its own children, and then asks those who registered for forks;
         # a plain fork of such a child is told by the operating system's hook alone.
-        shielded("farewell", util.register_after_fork, self, lambda mine: mine.in_child(util))
+        shielded("farewell", lambda: util.register_after_fork(self, lambda mine: mine.in_child(util)))
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=lambda: self.in_child(util))
 

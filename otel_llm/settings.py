@@ -300,6 +300,11 @@ def set_default(name: str, value: str) -> None:
         os.environ[name] = value
 
 
+def change(name: str, value: str) -> None:
+    """Set a variable of the SDK, whoever has set it."""
+    os.environ[name] = value
+
+
 @contextlib.contextmanager
 def replaced(values: Mapping[str, str]) -> Iterator[None]:
     """Variables of the SDK with other values, for as long as the block runs."""
