@@ -1,0 +1,1 @@
+"""Real SDKs against a provider that replays what was recorded."""
