@@ -44,6 +44,8 @@ PASS_ON: Final = {"vercel_ai_gateway"}
 
 MAX_MODELS: Final = 1024
 """Models whose prices are kept at hand; a proxy's callers may name any number of them."""
+MAX_TIERS: Final = 16
+"""Service tiers of a model whose prices are kept at hand; a provider may say anything."""
 MAX_NAME: Final = 256
 """Characters of a model's name; no real one is longer, and the library tries some hundred patterns on each."""
 
@@ -136,29 +138,33 @@ class Pricer:
         if book is None or book.snapshot is not snapshot:
             book = self._book = _Book(library, snapshot)
         request, response = record.request, record.response
-        model = response.model or request.model
-        if model is None or len(model) > MAX_NAME:
-            return None
-        provider = record.provider
-        if provider == "huggingface":
-            provider, model = _routed(request.model or "")
-        elif provider == "aws.bedrock" and request.model is not None:
-            model = request.model[-MAX_NAME:]  # Its prices go by its own names; the answer has the maker's.
-        found = book.find(provider, model)
+        tier = response.service_tier or request.service_tier
+        found = book.model(record.provider, request.model, response.model)
         if found is None:
             return None
-        tariff = found.tariff(record.start_ns, response.service_tier or request.service_tier)
+        tariff = found.tariff(record.start_ns, tier)
         return None if tariff is None else _multiply(tariff, usage, request)
 
 
 class _Book:
-    """The models of one price table, found by our names; `find` is thread-safe and keeps the misses too."""
+    """The models of one price table, found by our names; `model` is thread-safe and keeps the misses too."""
 
     def __init__(self, library: Library, snapshot: DataSnapshot) -> None:
         self.snapshot = snapshot
         self._library = library
         self._providers = {provider.id: provider for provider in snapshot.providers}
-        self.find = lru_cache(maxsize=MAX_MODELS)(self._find)
+        self.model = lru_cache(maxsize=MAX_MODELS)(self._model)
+
+    def _model(self, provider: str, asked: str | None, answered: str | None) -> _Model | None:
+        """The model that a call is priced by."""
+        model = answered or asked
+        if model is None or len(model) > MAX_NAME:
+            return None
+        if provider == "huggingface":
+            provider, model = _routed(asked or "")
+        elif provider == "aws.bedrock" and asked is not None:
+            model = asked[-MAX_NAME:]  # Its prices go by its own names; the answer has the maker's.
+        return self._find(provider, model)
 
     def _find(self, name: str, model: str) -> _Model | None:
         if name in PASS_ON and "/" in model:
@@ -189,19 +195,19 @@ class _Model:
         variants = (info.price_variants or []) if own else []
         self._contexts = {(key, value) for variant in variants for key, value in variant.when.items()}
         self._timed = not isinstance(info.prices, library.flat) or any(one.constraint for one in variants)
-        self._tariffs: dict[tuple[str, ...], tuple[int, Tariff | None]] = {}
+        self._tariffs: dict[str | None, tuple[int, Tariff | None]] = {}
 
     def tariff(self, start_ns: int, tier: str | None) -> Tariff | None:
         """The tariff at a time; None when the library has no price. Prices change on the minute at the finest."""
-        wanted = self._context(tier) if tier and self._contexts else {}
         minute = start_ns // MINUTE if self._timed else 0
-        key = tuple(wanted.values())
-        known = self._tariffs.get(key)
+        known = self._tariffs.get(tier)
         if known is not None and known[0] == minute:
             return known[1]
+        wanted = self._context(tier) if tier and self._contexts else {}
         moment = datetime.fromtimestamp(start_ns / 1e9, timezone.utc)
         made = _tariff(self._library, self._info.get_prices(moment, wanted or None), self._free)
-        self._tariffs[key] = (minute, made)
+        if tier in self._tariffs or len(self._tariffs) < MAX_TIERS:
+            self._tariffs[tier] = (minute, made)
         return made
 
     def _context(self, tier: str) -> dict[str, str]:
