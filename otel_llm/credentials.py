@@ -139,6 +139,9 @@ _URL_USER: Final = 300
 """Characters before the @ of an address in which its user and password stand."""
 
 
+_DIGITS: Final = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+
+
 def names_secret(key: str) -> bool:
     """Whether the value under this key of an object is a secret, whatever it looks like."""
     return len(key) <= 64 and key.lower().endswith(_SECRET_ENDS) and _NAMES_SECRET.match(key) is not None
@@ -154,6 +157,11 @@ def tokens_of(latin: bytes) -> Iterator[tuple[int, int]]:
             end = len(flat)
         yield start, end
         start = flat.find(_RUN, end)
+
+
+def has_digit(latin: bytes, start: int, end: int) -> bool:
+    """Whether a run can hold a key at all: every one of them has a digit."""
+    return latin[start:end].translate(_DIGITS).find(b"0") >= 0
 
 
 def find_keys(text: str, start: int, end: int, found: list[Found]) -> None:

@@ -83,7 +83,7 @@ class Redactor:
         seen = False
         for start, end in credentials.tokens_of(latin):
             seen = True
-            if self._secrets:
+            if self._secrets and credentials.has_digit(latin, start, end):
                 credentials.find_keys(text, start, end, found)
             if self._jwt:
                 credentials.find_jwt(text, start, end, found)
