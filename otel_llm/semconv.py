@@ -32,6 +32,7 @@ CALL_ID: Final = "otel_llm.call.id"
 USER: Final = "user.id"
 SESSION: Final = "session.id"
 TEAM: Final = "otel_llm.team.id"
+STREAM_OUTCOME: Final = "otel_llm.stream.outcome"
 RAW_REQUEST: Final = "otel_llm.request.raw"
 TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105  (the type of a token count)
 TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105  (likewise)
@@ -186,7 +187,7 @@ _RECORD: Final = (
         "double",
         "Seconds until a stream began.",
     ),
-    Row("otel_llm.stream.outcome", "stream_outcome", "string", "How the stream ended."),
+    Row(STREAM_OUTCOME, "stream_outcome", "string", "How the stream ended."),
     Row("otel_llm.attempt", "attempt", "int", "Number of the attempt, from 1, where a call was retried."),
     Row(RAW_REQUEST, "raw_request", "string", "The request as a curl command; only on demand."),
 )
@@ -296,7 +297,7 @@ def end_attributes(record: CallRecord) -> Attributes:
     if record.time_to_first_chunk is not None:
         made["gen_ai.response.time_to_first_chunk"] = record.time_to_first_chunk
     if record.stream_outcome is not None:
-        made["otel_llm.stream.outcome"] = record.stream_outcome
+        made[STREAM_OUTCOME] = record.stream_outcome
     if response.failure is not None:
         made[ERROR_TYPE] = response.failure.type
     return made

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from otel_llm import semconv
 from otel_llm.record import CallRecord, Usage
 from otel_llm.store import StoredSpan
 
@@ -106,7 +107,7 @@ def _telling(spans: Sequence[StoredSpan]) -> StoredSpan:
     """The span that shows most: a stream that has content and reasoning, else the one with most attributes."""
     return max(
         spans,
-        key=lambda span: (span.attributes.get("otel_llm.stream.outcome") is not None, len(span.attributes)),
+        key=lambda span: (span.attributes.get(semconv.STREAM_OUTCOME) is not None, len(span.attributes)),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -24,6 +25,8 @@ SLOW = {
     "sqlite3", "urllib3",
 }  # fmt: skip
 """What importing us must not import: other people's clients, and what takes a program's first half second."""
+OF_EXTRAS = {"otel_llm.demo.app", "otel_llm.demo.table"}
+"""Modules that need what the core does not bring."""
 MAX_MODULES = 40
 """Modules that `import otel_llm` may add to an interpreter that has OpenTelemetry's API loaded."""
 
@@ -99,7 +102,9 @@ def test_the_wheel_has_types_and_licence_but_no_tests(built: Path) -> None:
     names = _names(built)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
-    assert not [name for name in names if "test" in name.lower() or name.endswith((".pyc", ".db"))]
+    assert not [
+        name for name in names if re.search(r"(^|/)(tests?|test_[^/]*|conftest\.py)(/|$)|\.(pyc|db)$", name)
+    ]
 
 
 def test_the_wheel_has_every_file_of_the_packages(built: Path) -> None:
@@ -142,7 +147,7 @@ for package in {sorted(PACKAGES)}:
 print(json.dumps(failed))
 """,
     )
-    assert found == {}
+    assert found.keys() <= OF_EXTRAS, found
 
 
 def test_every_entry_point_loads(python: Path) -> None:
