@@ -60,7 +60,7 @@ def patch(module: ModuleType, door: Door) -> Callable[[], None] | None:
             span = original(self, name, context, kind, attributes, *args, **kwargs)
             if relevant:
                 try:
-                    adoption.note(span, context, said, self.span_processor)
+                    adoption.note(span, context, scope, said, self.span_processor)
                 except Exception as error:  # noqa: BLE001  (as above)
                     report("tracer", error)
             return span

@@ -72,14 +72,14 @@ class Adopted:
         "span_context",
     )
 
-    def __init__(self, adoption: Adoption, span: Any, context: Context) -> None:
+    def __init__(self, adoption: Adoption, span: Any, context: Context, scope: str) -> None:
         self._adoption = adoption
         self._span: Any = span
         self._call: weakref.ref[Served] | None = None
         self._write: Write | None = None
         self._own: Own | None = None
         self.context = context
-        self.scope = scope_of(span)
+        self.scope = scope
         self.model = semconv.foreign_model(getattr(span, "attributes", None) or {})
         self.span_context: SpanContext = span.get_span_context()
         self.counts = not self.scope.startswith(_WITHOUT_METRICS)

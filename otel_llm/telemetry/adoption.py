@@ -38,6 +38,13 @@ class _Started(NamedTuple):
     """Id of the span that was current then; 0: there was none, None: it could be any."""
 
 
+class _Left(NamedTuple):
+    """What is left of a span that was not sampled."""
+
+    scope: str
+    attributes: Mapping[str, Any]
+
+
 _started: ContextVar[tuple[_Started, ...]] = ContextVar("otel_llm_started", default=())
 """The last LLM spans that started here, newest first."""
 
@@ -68,7 +75,7 @@ class Adoption:
         self._lock = threading.Lock()
         self._serving: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pipelines: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-        self._sampled_out: weakref.WeakKeyDictionary[Any, Mapping[str, Any]] = weakref.WeakKeyDictionary()
+        self._sampled_out: weakref.WeakKeyDictionary[Any, _Left] = weakref.WeakKeyDictionary()
         self._waiting: list[Adopted] = []
         self._watched: dict[int, tuple[weakref.ref[Any], int]] = {}
 
@@ -82,14 +89,19 @@ class Adoption:
             return None
         current = bare(current)
         if self._take(current, operation, model):
-            return Adopted(self, current, trace.set_span_in_context(current, context))
+            return self._adopted(current, context)
         around = current.get_span_context().span_id
         for one in started:
             if one.around in {around, None}:
                 span = one.span()
                 if span is not None and self._take(span, operation, model):
-                    return Adopted(self, span, trace.set_span_in_context(span, context))
+                    return self._adopted(span, context)
         return None
+
+    def _adopted(self, span: Any, context: Context) -> Adopted:
+        left = self._sampled_out.get(span)
+        scope = scope_of(span) if left is None else left.scope
+        return Adopted(self, span, trace.set_span_in_context(span, context), scope)
 
     def covers(self, context: Context) -> bool:
         """Whether an LLM span is current: its library may have switched all others off, but it is there to adopt."""
@@ -127,13 +139,15 @@ class Adoption:
                 return span
         return None
 
-    def note(self, span: Any, context: Context | None, attributes: Mapping[str, Any], pipeline: Any) -> None:
+    def note(
+        self, span: Any, context: Context | None, scope: str, attributes: Mapping[str, Any], pipeline: Any
+    ) -> None:
         """An LLM span of somebody else has started."""
         if semconv.is_second_part(attributes):
             self._second_part(span, attributes)
             return
         if not span.is_recording():
-            self._sampled_out[span] = attributes
+            self._sampled_out[span] = _Left(scope, attributes)
         self._pipelines[span] = pipeline
         current: Any = trace.get_current_span(context)
         # A parent that does not record was made up for this span, or stands for one that was not sampled.
@@ -157,7 +171,11 @@ class Adoption:
 
     def _fits(self, span: Any, operation: str, model: str | None) -> bool:
         """Whether a span is that of a call like this one, and has not found its call yet. "" is any operation."""
-        attributes = getattr(span, "attributes", None) if span.is_recording() else self._sampled_out.get(span)
+        if span.is_recording():
+            attributes = getattr(span, "attributes", None)
+        else:
+            left = self._sampled_out.get(span)
+            attributes = left.attributes if left is not None else None
         theirs = semconv.foreign_operation(attributes) if attributes else None
         if attributes is None or theirs is None or span in self._serving:
             return False

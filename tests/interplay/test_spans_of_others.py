@@ -244,6 +244,51 @@ def test_a_call_whose_span_was_not_sampled_gets_none(
     assert seen.get_finished_spans() == ()
 
 
+@pytest.mark.parametrize(
+    ("scope", "counts"),
+    [("com.anthropic.sdk.python", True), ("opentelemetry.instrumentation.genai.openai", False)],
+)
+def test_a_call_whose_span_was_not_sampled_is_counted_all_the_same(
+    instrumented: Instrument, client: httpx2.Client, scope: str, counts: bool
+) -> None:
+    reader = InMemoryMetricReader()
+    seen = instrumented(Settings(cost=False), meter_provider=MeterProvider([reader]))
+    seen.provider.sampler = _Drops()
+    with theirs(seen, scope).start_as_current_span("unsampled", attributes=CHAT):
+        call(client)
+    data = reader.get_metrics_data()
+    assert bool(data and data.resource_metrics) is counts
+
+
+@pytest.mark.parametrize(
+    ("mode", "there"), [("NO_CONTENT", False), ("SPAN_ONLY", True), ("EVENT_ONLY", False)]
+)
+def test_content_comes_by_our_mode(
+    instrumented: Instrument, client: httpx2.Client, mode: str, there: bool
+) -> None:
+    seen = instrumented(Settings(cost=False, content=mode))
+    with theirs(seen).start_as_current_span("theirs", attributes=CHAT):
+        call(client)
+    attributes = said(named(seen, "theirs"))
+    assert ("gen_ai.input.messages" in attributes) is there
+    assert ("gen_ai.output.messages" in attributes) is there
+
+
+def test_nothing_is_kept_of_spans_that_are_gone(seen: Seen, client: httpx2.Client) -> None:
+    for _ in range(50):
+        stray = theirs(seen).start_span("stray", attributes=CHAT)
+        call(client, stream=True)
+        stray.end()
+        with theirs(seen).start_as_current_span("current", attributes=CHAT):
+            call(client)
+        seen.clear()
+    del stray
+    gc.collect()
+    found = seen.observer.adoption
+    assert found is not None
+    assert (len(found._pipelines), len(found._serving), len(found._watched), found._waiting) == (0, 0, 0, [])
+
+
 def test_a_span_that_ends_before_the_stream_began_leaves_it_to_ours(
     seen: Seen, client: httpx2.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
