@@ -259,8 +259,8 @@ class Call:
     __slots__ = (
         "__weakref__",
         "_adopted",
-        "_chunks",
         "_ended",
+        "_fed",
         "_gaps",
         "_last",
         "_observer",
@@ -298,7 +298,7 @@ class Call:
         self._reader: exchange.Reader | None = None
         self._status = 0
         self._streams = False
-        self._chunks = 0
+        self._fed = False
         self._last = 0.0
         self._gaps: array[float] | None = None
         self._ended = False
@@ -347,20 +347,27 @@ class Call:
         """Bytes of the answer, as they pass by."""
         try:
             if self._streams:
-                now = time.perf_counter()
-                if self._chunks and self._gaps is not None and len(self._gaps) < _MAX_GAPS:
-                    self._gaps.append(now - self._last)
-                if not self._chunks:
-                    self.record = msgspec.structs.replace(self.record, time_to_first_chunk=now - self._start)
-                self._last = now
-                self._chunks += 1
-            if self._reader is not None:
+                if not self._fed or self._gaps is not None:
+                    self._clock(time.perf_counter())
+                if self._reader is not None:
+                    self._reader.feed(chunk)
+                    tail = chunk[-_LAST_EVENT_BYTES:]
+                    if (b"[DONE]" in tail or b"message_stop" in tail) and _LAST_EVENT.search(tail):
+                        self.end("completed")
+            elif self._reader is not None:
                 self._reader.feed(chunk)
-                if self._streams and _ends(chunk):
-                    self.end("completed")
         except Exception as error:  # noqa: BLE001  (as shield does, without its cost on every chunk)
             self._reader = None
             report("feed", error)
+
+    def _clock(self, now: float) -> None:
+        """The first chunk, and for metrics the time between the others."""
+        if not self._fed:
+            self._fed = True
+            self.record = msgspec.structs.replace(self.record, time_to_first_chunk=now - self._start)
+        elif self._gaps is not None and len(self._gaps) < _MAX_GAPS:
+            self._gaps.append(now - self._last)
+        self._last = now
 
     def abandon(self, outcome: Outcome = "abandoned") -> None:
         """The stream was garbage collected: note the time, and let another thread end the span.
@@ -383,7 +390,7 @@ class Call:
         adopted = self._adopted
         if self._ended or adopted is None:
             return
-        if self._chunks:
+        if self._fed:
             self.end("closed_early")
         elif adopted.in_two_parts and self.record.request.stream:
             adopted.wait()
@@ -580,13 +587,6 @@ def _bare(record: CallRecord) -> CallRecord:
         stream_outcome=record.stream_outcome,
         attempt=record.attempt,
     )
-
-
-def _ends(chunk: bytes) -> bool:
-    """Whether this chunk closes with a stream's last event."""
-    if chunk.find(b"[DONE]", -_LAST_EVENT_BYTES) < 0 and chunk.find(b"message_stop", -_LAST_EVENT_BYTES) < 0:
-        return False
-    return _LAST_EVENT.search(chunk[-_LAST_EVENT_BYTES:]) is not None
 
 
 def _failure(error: BaseException) -> Failure:

@@ -151,9 +151,10 @@ class _Sync:
 
     def __iter__(self) -> Iterator[bytes]:
         call = self._call
+        feed = call.feed
         try:
             for chunk in self._stream:
-                call.feed(chunk)
+                feed(chunk)
                 yield chunk
         except GeneratorExit:  # the reader went away; close() or the garbage collector tells how
             raise
