@@ -24,8 +24,6 @@ from otel_llm.record import Json
 from otel_llm.shield import shielded
 from otel_llm.wire import catalog
 
-_Any: Any = object
-
 
 def patch(module: ModuleType, door: Door) -> Callable[[], None] | None:
     """Wrap `ClientSession._request` of `aiohttp.client`; None when it is wrapped already."""
@@ -179,36 +177,39 @@ class _Blocks(deque[bytes]):
 
 
 @functools.lru_cache(maxsize=32)
-def _watched(kind: Any) -> type[Any]:
-    return type(kind.__name__, (_Watched, kind), {"__module__": kind.__module__, "__slots__": ()})
+def _watched(kind: Any) -> Any:
+    """A reader's class that tells the call what arrives. Its base must be its only one, or its layout would differ."""
 
+    class Watched(kind):  # type: ignore[misc]  # known at run time only
+        __slots__ = ()
+        __module__ = kind.__module__
+        _buffer: _Blocks
 
-class _Watched(_Any):  # type: ignore[misc]  # its base, aiohttp's reader, is known at run time only
-    __slots__ = ()
-    _buffer: _Blocks
+        def feed_data(self, data: bytes, *args: Any, **kwargs: Any) -> Any:
+            result = super().feed_data(data, *args, **kwargs)
+            if data:
+                self._buffer.call.feed(data)
+            return result
 
-    def feed_data(self, data: bytes, *args: Any, **kwargs: Any) -> Any:
-        result = super().feed_data(data, *args, **kwargs)
-        if data:
-            self._buffer.call.feed(data)
-        return result
+        def feed_eof(self) -> None:
+            super().feed_eof()
+            self._buffer.call.end("completed")
 
-    def feed_eof(self) -> None:
-        super().feed_eof()
-        self._buffer.call.end("completed")
+        def set_exception(self, exc: BaseException, *args: Any, **kwargs: Any) -> None:
+            """The network broke, or the program closed or released the response."""
+            leaving = sys.exc_info()[1]
+            super().set_exception(exc, *args, **kwargs)
+            if type(exc).__name__ == "ClientConnectionError" and exc.args == ("Connection closed",):
+                shielded("close", leave, self._buffer.call, leaving)
+            else:
+                self._buffer.call.end(error=exc)
 
-    def set_exception(self, exc: BaseException, *args: Any, **kwargs: Any) -> None:
-        """The network broke, or the program closed or released the response."""
-        leaving = sys.exc_info()[1]
-        super().set_exception(exc, *args, **kwargs)
-        if type(exc).__name__ == "ClientConnectionError" and exc.args == ("Connection closed",):
-            shielded("close", leave, self._buffer.call, leaving)
-        else:
-            self._buffer.call.end(error=exc)
+        async def _wait(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await super()._wait(*args, **kwargs)
+            except asyncio.TimeoutError as error:  # the time for the whole call, which no reader outlives
+                self._buffer.call.end(error=error)
+                raise
 
-    async def _wait(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return await super()._wait(*args, **kwargs)
-        except asyncio.TimeoutError as error:  # the time for the whole call, which no reader outlives
-            self._buffer.call.end(error=error)
-            raise
+    Watched.__name__ = Watched.__qualname__ = kind.__name__
+    return Watched

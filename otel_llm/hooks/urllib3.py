@@ -16,7 +16,6 @@ from otel_llm.observer import Call
 from otel_llm.shield import shielded
 
 _CALL = "_otel_llm_call"
-_Any: Any = object
 
 
 def watch(raw: Any, call: Call) -> bool:
@@ -33,52 +32,53 @@ def watch(raw: Any, call: Call) -> bool:
 
 
 @functools.lru_cache(maxsize=32)
-def _watched(kind: Any) -> type[Any]:
-    return type(kind.__name__, (_Watched, kind), {"__module__": kind.__module__})
+def _watched(kind: Any) -> Any:
+    class Watched(kind):  # type: ignore[misc]  # urllib3's class, which is known at run time only
+        __slots__ = ()
+        __module__ = kind.__module__
 
+        def _fp_read(self, *args: Any, **kwargs: Any) -> bytes:
+            """What `read`, `read1` and all that stands on them get."""
+            data: bytes = super()._fp_read(*args, **kwargs)
+            if data:
+                self.__dict__[_CALL].feed(data)
+            return data
 
-class _Watched(_Any):  # type: ignore[misc]  # its base, urllib3's response, is known at run time only
-    __slots__ = ()
+        def _handle_chunk(self, amt: int | None) -> bytes:
+            """What `read_chunked` and `stream` get of a chunked body."""
+            data: bytes = super()._handle_chunk(amt)
+            if data:
+                self.__dict__[_CALL].feed(data)
+            return data
 
-    def _fp_read(self, *args: Any, **kwargs: Any) -> bytes:
-        """What `read`, `read1` and all that stands on them get."""
-        data: bytes = super()._fp_read(*args, **kwargs)
-        if data:
-            self.__dict__[_CALL].feed(data)
-        return data
+        def _update_chunk_length(self) -> Any:
+            """Closes before it raises on a body that was cut; it is the error that ends the call then."""
+            call = self.__dict__.pop(_CALL, None)
+            try:
+                return super()._update_chunk_length()
+            finally:
+                self.__dict__[_CALL] = call
 
-    def _handle_chunk(self, amt: int | None) -> bytes:
-        """What `read_chunked` and `stream` get of a chunked body."""
-        data: bytes = super()._handle_chunk(amt)
-        if data:
-            self.__dict__[_CALL].feed(data)
-        return data
+        def _error_catcher(self) -> Any:
+            """Around each read of a plain body, around the whole of a chunked one."""
+            return _Catcher(super()._error_catcher(), self)
 
-    def _update_chunk_length(self) -> Any:
-        """Closes before it raises on a body that was cut; the error is what ends the call then, not the closing."""
-        call = self.__dict__.pop(_CALL, None)
-        try:
-            return super()._update_chunk_length()
-        finally:
-            self.__dict__[_CALL] = call
+        def close(self) -> None:
+            leaving = sys.exc_info()[1]
+            try:
+                super().close()
+            finally:
+                if (call := self.__dict__.get(_CALL)) is not None:
+                    shielded("close", leave, call, leaving)
 
-    def _error_catcher(self) -> Any:
-        """Around each read of a plain body, around the whole of a chunked one."""
-        return _Catcher(super()._error_catcher(), self)
+        def __del__(self) -> None:
+            # The finalizer of io.IOBase closes; that must find nobody who would end a span in a collection.
+            if (call := self.__dict__.pop(_CALL, None)) is not None:
+                call.abandon()
+            super().__del__()
 
-    def close(self) -> None:
-        leaving = sys.exc_info()[1]
-        try:
-            super().close()
-        finally:
-            if (call := self.__dict__.get(_CALL)) is not None:
-                shielded("close", leave, call, leaving)
-
-    def __del__(self) -> None:
-        # The finalizer of io.IOBase closes; that must find nobody who would end a span from within a collection.
-        if (call := self.__dict__.pop(_CALL, None)) is not None:
-            call.abandon()
-        super().__del__()
+    Watched.__name__ = Watched.__qualname__ = kind.__name__
+    return Watched
 
 
 class _Catcher:

@@ -139,10 +139,10 @@ class Provider(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.base = f"http://127.0.0.1:{self.server_port}"
-        self.troubles: list[BaseException] = []
         self.reset()
 
     def reset(self) -> None:
+        self.troubles: list[BaseException] = []
         self.turns = threading.Semaphore(0)
         self.sent: list[Sent] = []
         self.tries: dict[str, int] = {}

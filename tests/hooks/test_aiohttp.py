@@ -49,8 +49,13 @@ async def _exactly(content: Any, tick: Tick) -> list[Any]:
         return [*found, cut.partial]
 
 
+async def _chunks(content: Any, tick: Tick) -> list[Any]:
+    """Where HTTP chunks end; whether that is told at once or in an empty piece more is a matter of time."""
+    return [piece for piece, _ in await _each(content.iter_chunks(), tick) if piece]
+
+
 READS: dict[str, Callable[[Any, Tick], Any]] = {
-    "iter_chunks": lambda response, tick: _each(response.content.iter_chunks(), tick),
+    "iter_chunks": lambda response, tick: _chunks(response.content, tick),
     "lines": lambda response, tick: _each(response.content, tick),
     "readuntil": lambda response, tick: _until_empty(lambda: response.content.readuntil(b"\n\n"), tick),
     "readexactly": lambda response, tick: _exactly(response.content, tick),

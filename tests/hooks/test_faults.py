@@ -37,7 +37,7 @@ EDGES = re.compile(
     r"|wrapped .*|hooks\.follow"  # the wrapped methods, which call the rest through the shield
     r"|observer\.Call\.(__enter__|__exit__|feed|end|abandon)"  # each is one try around what is made to raise here
     r"|hooks\.httpx\._(Sync|Async|Chunks|Tee)\..*"  # the program's own bytes pass through these
-    r"|hooks\.(urllib3|aiohttp)\._(Watched|Catcher|Blocks)\..*"  # likewise
+    r"|hooks\.(urllib3|aiohttp)\._(watched\.<locals>|Catcher|Blocks)\..*"  # likewise
     r"|observer\._Reaper\._run"  # the thread's loop, which does nothing but call `end`
 )
 EVERYTHING = Settings(
