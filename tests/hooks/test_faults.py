@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import inspect
 import logging
 import re
 import sys
@@ -61,8 +62,8 @@ class InjectedError(Exception):
 
 
 @functools.cache
-def _raising(free: int) -> types.CodeType:
-    """The code of a function that raises, and that closes over as many variables as the one it stands in for."""
+def _raising(free: int, generator: bool) -> types.CodeType:
+    """The code of a function that raises, as like the one it stands in for as Python asks."""
     names = [f"free_{number}" for number in range(free)]
     lines = [
         "def outer():",
@@ -72,6 +73,7 @@ def _raising(free: int) -> types.CodeType:
         "        import injected_faults",
         "        injected_faults.hits += 1",
         "        raise RuntimeError('injected')",
+        *(["        yield"] if generator else []),
         "    return inner",
     ]
     made: dict[str, Any] = {}
@@ -112,7 +114,7 @@ def broken(functions: list[types.FunctionType]) -> Iterator[None]:
     """Make functions raise, for whoever holds them."""
     codes = [one.__code__ for one in functions]
     for one in functions:
-        one.__code__ = _raising(len(one.__code__.co_freevars))
+        one.__code__ = _raising(len(one.__code__.co_freevars), inspect.isgeneratorfunction(one))
     try:
         yield
     finally:
