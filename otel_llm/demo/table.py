@@ -17,7 +17,7 @@ from otel_llm import semconv
 from otel_llm.record import CallRecord, Usage
 from otel_llm.store import StoredSpan
 
-WIDTH: Final = 120
+WIDTH: Final = 134
 _MAX_VALUE: Final = 400
 
 
@@ -82,7 +82,7 @@ def _cells(span: StoredSpan, record: CallRecord) -> list[Text | str]:
     usage: Usage = record.response.usage
     first, failure = record.time_to_first_chunk, record.response.failure
     name = Text(record.provider, style="cyan")
-    name.append(" / ").append(record.response.model or record.request.model or "", style="default")
+    name.append(" / ").append(record.request.model or record.response.model or "", style="default")
     return [
         datetime.fromtimestamp(span.start_ns / 1e9).astimezone().strftime("%H:%M:%S"),
         name,
@@ -90,7 +90,7 @@ def _cells(span: StoredSpan, record: CallRecord) -> list[Text | str]:
         _count(usage.input),
         _count(usage.output),
         _count(usage.cache_read),
-        "" if record.cost is None else f"{record.cost.total:.6f}",
+        "" if record.cost is None else _dollars(record.cost.total),
         "" if first is None else f"{first:.2f}s",
         f"{(span.end_ns - span.start_ns) / 1e9:.2f}s",
         Text(failure.type, style="red")
@@ -99,15 +99,23 @@ def _cells(span: StoredSpan, record: CallRecord) -> list[Text | str]:
     ]
 
 
+def _dollars(value: float) -> str:
+    return f"{value:.6f}" if value == 0 or value >= 1e-6 else f"{value:.1e}"
+
+
 def _count(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
 
 
 def _telling(spans: Sequence[StoredSpan]) -> StoredSpan:
-    """The span that shows most: a stream that has content and reasoning, else the one with most attributes."""
+    """The span to show in full: a stream that says most, and one of ours rather than one that an SDK opened itself."""
     return max(
         spans,
-        key=lambda span: (span.attributes.get(semconv.STREAM_OUTCOME) is not None, len(span.attributes)),
+        key=lambda span: (
+            span.scope == "otel_llm",
+            span.attributes.get(semconv.STREAM_OUTCOME) is not None,
+            len(span.attributes),
+        ),
     )
 
 

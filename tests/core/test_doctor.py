@@ -27,7 +27,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @functools.cache
-def tested() -> Any:
+def report_of_a_test() -> Any:
     """The self-test's report, made once: most tests are about something else."""
     return selftest_of([sys.executable, "-m", "otel_llm.selftest"], {})
 
@@ -37,7 +37,9 @@ selftest_of = doctor._child
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_child", lambda _, env: None if "OTEL_PYTHON_DISTRO" in env else tested())
+    monkeypatch.setattr(
+        doctor, "_child", lambda _, env: None if "OTEL_PYTHON_DISTRO" in env else report_of_a_test()
+    )
 
 
 @pytest.fixture
