@@ -112,15 +112,26 @@ def played(peer: str, order: str) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(params=[*HERE, *PEERS], scope="module")
-def peer(request: pytest.FixtureRequest) -> str:
-    interpreter(request.param)
-    return str(request.param)
+PAIRS: Final = [
+    *((peer, ORDERS[0]) for peer in HERE),  # nothing to instrument, so no order
+    *((peer, order) for peer in PEERS for order in ORDERS),
+]
 
 
-@pytest.fixture(params=ORDERS, scope="module")
-def order(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=PAIRS, ids="-".join, scope="module")
+def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
+    interpreter(request.param[0])
+    return str(request.param[0]), str(request.param[1])
+
+
+@pytest.fixture
+def peer(pair: tuple[str, str]) -> str:
+    return pair[0]
+
+
+@pytest.fixture
+def order(pair: tuple[str, str]) -> str:
+    return pair[1]
 
 
 @pytest.fixture(params=SCENARIOS)

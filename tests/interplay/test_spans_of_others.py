@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import timeit
+import types
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler, Sampl
 from opentelemetry.trace import Span, Tracer
 
 from otel_llm import bootstrap
+from otel_llm.hooks import tracer as hook
 from otel_llm.settings import Settings
 from otel_llm.telemetry import adoption
 from tests.conftest import Instrument, Seen
@@ -602,21 +604,26 @@ def test_without_a_current_span_the_look_costs_less_than_a_microsecond(seen: See
     assert asyncio.run(_apart(lambda: _microseconds(lambda: found.find(context, "chat", "m")))) < 1.0
 
 
-def test_a_span_that_is_no_llm_call_costs_less_than_a_microsecond_more(instrumented: Instrument) -> None:
-    attributes: dict[str, str | int] = {
-        "http.request.method": "GET",
-        "url.full": "http://x",
-        "server.port": 80,
-    }
+def test_a_span_that_is_no_llm_call_costs_less_than_two_microseconds_more(seen: Seen) -> None:
+    class Scope:
+        name = "web"
 
-    def cost(provider: TracerProvider) -> float:
-        tracer = provider.get_tracer("web")
-        return _microseconds(lambda: tracer.start_span("GET", attributes=attributes))
+    class FakeTracer:
+        _instrumentation_scope = Scope()
 
-    provider = TracerProvider()
-    without = cost(provider)
-    instrumented(Settings(cost=False))
-    assert cost(provider) - without < 3.0  # measured: below 1; the rest is room for a busy machine
+        def start_span(
+            self, name: str, context: Any = None, kind: Any = None, attributes: Any = None
+        ) -> None:
+            return None
+
+    module: Any = types.ModuleType("sdk")
+    module.Tracer = FakeTracer
+    tracer = FakeTracer()
+    attributes = {"http.request.method": "GET", "url.full": "http://x", "server.port": 80}
+    without = _microseconds(lambda: tracer.start_span("GET", attributes=attributes))
+    assert hook.patch(module, bootstrap.door) is not None
+    assert seen.observer.adoption is not None
+    assert _microseconds(lambda: tracer.start_span("GET", attributes=attributes)) - without < 2.0
 
 
 async def _apart(work: Any) -> float:
