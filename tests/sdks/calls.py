@@ -46,6 +46,8 @@ class Sdk(NamedTuple):
     async_suffix: str = ""
     """What async methods have at the end of their names, where a client has both kinds."""
     close: Callable[[Any, bool], Any] = close_itself
+    by: str = ""
+    """What sets it apart from another entry of the same module."""
 
 
 Arguments = Callable[[Any, dict[str, Any], Place, Recording], dict[str, Any]]
@@ -88,7 +90,8 @@ class Case(NamedTuple):
     @property
     def name(self) -> str:
         """For the report."""
-        return f"{self.row.sdk.module} {self.row.api} {self.recording.id}"
+        sdk = self.row.sdk
+        return f"{sdk.module}{sdk.by} {self.row.api} {self.recording.id}"
 
     def place(self, port: int, manner: str = "") -> Place:
         """The host that was called, at the port of the local provider."""
@@ -148,11 +151,21 @@ async def settled(value: Any, asynchronous: bool) -> Any:
     if value is None or isinstance(value, (str, bytes, int, float)):
         return value
     if hasattr(value, "model_dump"):
-        return value.model_dump(warnings=False)
+        dumped = value.model_dump(warnings=False)
+        if hasattr(value, "lc_id"):  # LangChain makes up an id for each run
+            dumped.pop("id")
+        return dumped
     if isinstance(value, dict):
         return {key: await settled(one, asynchronous) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [await settled(one, asynchronous) for one in value]
+    if hasattr(value, "stream_text"):  # pydantic-ai's results hold the time of each message
+        return [
+            [one async for one in value.stream_text(debounce_by=None)],
+            await settled(value.usage, asynchronous),
+        ]
+    if hasattr(value, "new_messages"):
+        return [value.output, await settled(value.usage, asynchronous)]
     if hasattr(value, "parse") and hasattr(value, "http_request"):
         return await settled(value.parse(), asynchronous)
     if hasattr(value, "aread"):

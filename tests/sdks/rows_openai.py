@@ -40,7 +40,7 @@ def _over_aiohttp(place: Place) -> Any:
 
 KEY: Final[dict[str, Any]] = {"api_key": "test", "max_retries": 0}
 OPENAI: Final = stainless("openai", ("OpenAI", "AsyncOpenAI"), **KEY)
-OVER_AIOHTTP: Final = Sdk("openai", None, _over_aiohttp)
+OVER_AIOHTTP: Final = Sdk("openai", None, _over_aiohttp, by="/aiohttp")
 AZURE: Final = stainless(
     "openai", ("AzureOpenAI", "AsyncAzureOpenAI"), url="azure_endpoint", api_version="2024-10-21", **KEY
 )

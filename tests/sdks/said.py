@@ -102,6 +102,12 @@ def _last(values: Iterator[Any]) -> Any:
     return found
 
 
+def _sum(usage: dict[str, Any], *names: str) -> int | None:
+    """Of those that are said."""
+    said = [usage[name] for name in names if usage.get(name) is not None]
+    return sum(said) if said else None
+
+
 def nothing(_: Recording) -> Said:
     """No word of models or tokens."""
     return Said()
@@ -181,12 +187,9 @@ def messages(recording: Recording) -> Said:
         model = answer.get("model", model)
         reason = answer.get("stop_reason") or (event.get("delta") or {}).get("stop_reason") or reason
         usage.update(answer.get("usage") or {})
-    asked = [
-        usage.get(name) for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    ]
     return Said(
         model,
-        sum(one or 0 for one in asked) if any(one is not None for one in asked) else None,
+        _sum(usage, "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
         usage.get("output_tokens"),
         _reasons([reason]),
     )
@@ -205,10 +208,12 @@ def converse(recording: Recording) -> Said:
     for event in events(recording):
         usage.update(event.get("usage") or {})
         reason = event.get("stopReason", reason)
-    asked = sum(
-        usage.get(name) or 0 for name in ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
+    return Said(
+        None,
+        _sum(usage, "inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"),
+        usage.get("outputTokens"),
+        _reasons([reason]),
     )
-    return Said(None, asked, usage["outputTokens"], _reasons([reason]))
 
 
 def invoke(recording: Recording) -> Said:
@@ -236,9 +241,36 @@ def generate_content(recording: Recording) -> Said:
             reasons[index] = candidate.get("finishReason") or reasons.get(index)
     return Said(
         model,
-        usage.get("promptTokenCount", 0) + usage.get("toolUsePromptTokenCount", 0),
-        usage.get("candidatesTokenCount", 0) + usage.get("thoughtsTokenCount", 0),
+        _sum(usage, "promptTokenCount", "toolUsePromptTokenCount"),
+        _sum(usage, "candidatesTokenCount", "thoughtsTokenCount"),
         _reasons([reasons[index] for index in sorted(reasons)]),
+    )
+
+
+def google_embeddings(recording: Recording) -> Said:
+    """Google's embeddings count on Vertex alone."""
+    answer = events(recording)[0]
+    counted = [one["embeddings"]["statistics"]["token_count"] for one in answer.get("predictions", ())]
+    return Said(
+        None, sum(counted) if counted else (answer.get("usageMetadata") or {}).get("promptTokenCount")
+    )
+
+
+def interaction(recording: Recording) -> Said:
+    """Google's interactions, which count as its generateContent does."""
+    last = [
+        event for event in events(recording) if "usage" in event.get("interaction", event) or "id" in event
+    ][-1]
+    answer = last.get("interaction", last)
+    usage = answer.get("usage") or {}
+    reason = {"completed": "stop", "incomplete": "length", "requires_action": "tool_call"}.get(
+        answer["status"]
+    )
+    return Said(
+        answer.get("model"),
+        _sum(usage, "total_input_tokens", "total_tool_use_tokens"),
+        _sum(usage, "total_output_tokens", "total_thought_tokens"),
+        _reasons([reason]),
     )
 
 

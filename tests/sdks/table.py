@@ -5,9 +5,9 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from tests.corpus import Recording
-from tests.sdks import rows_anthropic, rows_openai, rows_others
+from tests.sdks import rows_anthropic, rows_google, rows_openai, rows_others, rows_raw
 
-ROWS = (*rows_openai.ROWS, *rows_anthropic.ROWS, *rows_others.ROWS)
+ROWS = (*rows_openai.ROWS, *rows_anthropic.ROWS, *rows_google.ROWS, *rows_others.ROWS, *rows_raw.ROWS)
 
 _PROVIDERS = {
     "anthropic": "anthropic",

@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings(
         "ignore:.*deprecated.*:DeprecationWarning"
     ),  # models that the SDKs know as old
+    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession"),  # google-genai's own
 ]
 
 _VOLATILE = {
