@@ -103,9 +103,10 @@ def _handler(answers: dict[Key, Answer], speed: float) -> type[BaseHTTPRequestHa
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             try:
-                key = _key(self.path, json.loads(body))
+                asked = json.loads(body)
             except ValueError:
-                key = None
+                asked = None
+            key = _key(self.path, asked) if isinstance(asked, dict) else None
             answer = answers.get(key) if key is not None else None
             if answer is None:
                 missing = json.dumps({"error": {"message": f"nothing is recorded for {self.path}"}})
