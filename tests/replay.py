@@ -6,6 +6,9 @@
 
 `/<provider>/<path>` takes the provider's own path, `/<id>/<path>` a recording by its name. Streams are sent chunked, one
 event a piece or `piece` bytes; `cut_after` breaks them off after so many pieces.
+
+A first segment in front of those says how: `/hold-2/...` sends two pieces of a stream, or with 0 not even a status, and
+then waits for `provider.go`; `/refuse-2/...` answers the first two requests of a path with 429, to be tried again at once.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ _HOP_BY_HOP: Final = {"content-length", "content-encoding", "transfer-encoding",
 _NAMED: Final = re.compile(
     r"/(deployments|models?|projects|locations|publishers|endpoints|responses|guardrail|version)/[^/:?]+(?::\d+)?"
 )
+_MANNER: Final = re.compile(r"/(hold|refuse)-(\d+)(?=/)")
+_PATIENCE: Final = 10.0
+"""Seconds that a held answer waits at most."""
 _EVENT: Final = re.compile(rb".+?(?:\r\n\r\n|\n\n|\Z)", re.DOTALL)
 
 
@@ -45,6 +51,8 @@ class Provider(NamedTuple):
 
     base: str
     served: list[Served]
+    go: threading.Event
+    """Set it to let held answers go on."""
 
 
 class _Asked(NamedTuple):
@@ -58,6 +66,7 @@ class _Asked(NamedTuple):
 def serve(*, delay: float = 0.0, piece: int = 0, cut_after: int | None = None) -> Iterator[Provider]:
     """Serve all recordings at hand. `delay`: seconds between the pieces of a stream."""
     served: list[Served] = []
+    go = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -67,22 +76,36 @@ def serve(*, delay: float = 0.0, piece: int = 0, cut_after: int | None = None) -
 
         def answer(self) -> None:
             sent = self._sent()
-            found = find(self.command, self.path, sent)
+            manner = _MANNER.match(self.path)
+            found = find(self.command, _MANNER.sub("", self.path, count=1), sent)
             headers = {name.lower(): value for name, value in self.headers.items()}
+            earlier = sum(one.path == self.path for one in served)
             served.append(Served(self.command, self.path, headers, sent, found))
-            if found is None:
+            held = int(manner[2]) if manner is not None and manner[1] == "hold" else None
+            if held == 0:
+                go.wait(_PATIENCE)
+            if manner is not None and manner[1] == "refuse" and earlier < int(manner[2]):
+                body = b'{"error": {"message": "too many requests", "type": "rate_limited", "code": "rate_limited"}}'
+                again = {"retry-after-ms": "1", "retry-after": "0"}
+                self._head(
+                    429, {"content-type": "application/json", "content-length": str(len(body)), **again}
+                )
+                self.wfile.write(body)
+            elif found is None:
                 body = b'{"error": {"message": "no such recording", "code": "no_recording"}}'
                 self._head(404, {"content-type": "application/json", "content-length": str(len(body))})
                 self.wfile.write(body)
             elif found.stream and found.status < 400:
-                self._stream(found)
+                self._stream(found, held)
             else:
                 self._head(found.status, {**_kept(found), "content-length": str(len(found.response_body))})
                 self.wfile.write(found.response_body)
 
-        def _stream(self, found: Recording) -> None:
+        def _stream(self, found: Recording, held: int | None) -> None:
             self._head(found.status, {**_kept(found), "transfer-encoding": "chunked"})
             for number, part in enumerate(pieces(found.response_body, piece)):
+                if number == held:
+                    go.wait(_PATIENCE)
                 if cut_after is not None and number >= cut_after:
                     self.close_connection = True
                     return
@@ -120,8 +143,9 @@ def serve(*, delay: float = 0.0, piece: int = 0, cut_after: int | None = None) -
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield Provider(f"http://127.0.0.1:{server.server_port}", served)
+        yield Provider(f"http://127.0.0.1:{server.server_port}", served, go)
     finally:
+        go.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -61,3 +61,30 @@ def test_a_request_finds_the_recording_that_is_most_like_it(stream: bool) -> Non
 
 def test_a_request_that_was_never_recorded_finds_nothing() -> None:
     assert replay.find("POST", "/openai/v1/nonsense", b"{}") is None
+
+
+def test_the_first_requests_of_a_path_may_be_refused() -> None:
+    one = next(one for one in corpus.shipped() if one.status == 200 and not one.stream)
+    with replay.serve() as provider:
+        connection = http.client.HTTPConnection(urlsplit(provider.base).netloc, timeout=5)
+        statuses = []
+        for path in ("a", "a", "b", "a"):
+            connection.request("POST", f"/refuse-1/{one.id}/{path}", b"{}")
+            response = connection.getresponse()
+            response.read()
+            statuses.append(response.status)
+        connection.close()
+    assert statuses == [429, 200, 429, 200]
+
+
+def test_an_answer_may_be_held_until_it_is_let_go() -> None:
+    one = STREAMS[0]
+    first, *rest = replay.pieces(one.response_body, 0)
+    with replay.serve() as provider:
+        connection = http.client.HTTPConnection(urlsplit(provider.base).netloc, timeout=5)
+        connection.request("POST", f"/hold-1/{one.id}/x", b"{}")
+        response = connection.getresponse()
+        assert response.read(len(first)) == first
+        provider.go.set()
+        assert response.read() == b"".join(rest)
+        connection.close()
