@@ -74,17 +74,16 @@ def _find(name: str) -> Command:
         return found
     if name in COMMANDS:
         what, package = COMMANDS[name]
-        raise ConfigError(
-            f"otel-llm {name}",
-            f"is not in this installation (it would {what})",
-            f"pip install -U '{package}'",
+        problem = (
+            f"is not in this installation of version {distribution_version('otel-llm')} (it would {what})"
         )
+        raise ConfigError(name, problem, f"A version that has it comes with: pip install -U '{package}'")
     import difflib
 
     known = sorted({*COMMANDS, *there})
     near = difflib.get_close_matches(name, known, 1)
     hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
-    raise ConfigError(f"otel-llm {name}", "is no command", hint)
+    raise ConfigError(name, "is no command", hint)
 
 
 if __name__ == "__main__":

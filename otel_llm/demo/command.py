@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = _parser().parse_args(arguments)
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise ConfigError("otel-llm demo", f"needs {', '.join(missing)}", "pip install 'otel-llm[demo]'")
+        raise ConfigError("demo", f"needs {', '.join(missing)}", "pip install 'otel-llm[demo]'")
     from otel_llm.demo import table
 
     with _database(asked.db) as path, provider.serve(asked.speed) as proxy:

@@ -39,7 +39,7 @@ def test_a_command_that_is_not_there_says_what_to_do(
     monkeypatch.setattr(cli, "_installed", dict)
     assert cli.main([name]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"otel-llm: otel-llm {name} is not in this installation")
+    assert said.startswith(f"otel-llm: {name} is not in this installation")
     assert "pip install" in said
     assert said.count("\n") == 1
 
@@ -76,7 +76,7 @@ def test_the_demo_names_the_extra_that_is_missing(
 
     monkeypatch.setattr(command, "find_spec", lambda name: None if name == "rich" else object())
     assert cli.main(["demo"]) == 2
-    assert capsys.readouterr().err == "otel-llm: otel-llm demo needs rich. pip install 'otel-llm[demo]'\n"
+    assert capsys.readouterr().err == "otel-llm: demo needs rich. pip install 'otel-llm[demo]'\n"
 
 
 def test_the_command_imports_neither_sdk_nor_proxy() -> None:
