@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanKind, StatusCode
 
 from tests import corpus
 from tests.conftest import Instrument
-from tests.replay import Provider, Served
-from tests.sdks import said
-from tests.sdks.calls import Case, asked_model, at_once, cases, settled
-from tests.sdks.table import ROWS, provider_of
+from tests.replay import Provider
+from tests.sdks.calls import Case, at_once, cases, settled
+from tests.sdks.table import ROWS
+from tests.sdks.telling import check
 
 CASES = cases(ROWS, corpus.shipped())
 
@@ -25,16 +22,6 @@ pytestmark = [
     ),  # models that the SDKs know as old
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession"),  # google-genai's own
 ]
-
-_VOLATILE = {
-    "authorization",
-    "x-amz-date",
-    "amz-sdk-invocation-id",
-    "content-type",
-    "idempotency-key",
-    "x-amzn-trace-id",
-}
-"""Headers that differ from one call to the next without us; a form's boundary is in its content type."""
 
 
 def _plain() -> list[Any]:
@@ -95,65 +82,3 @@ async def test_an_async_call_is_one_span(
     assert await call() == before
     await settled(case.row.sdk.close(client, True), asynchronous=True)
     check(case, sent, provider.served, seen.llm(case.row.spans))
-
-
-def check(case: Case, before: list[Served], after: list[Served], spans: Any) -> None:
-    """The provider was asked the same as without us, and said what the span says."""
-    assert [request(one) for one in after] == [request(one) for one in before]
-    assert [one.recording and one.recording.id for one in after] == [case.recording.id]
-    for span in spans:
-        assert told(span) == expected(case, after[-1])
-        assert span.kind is SpanKind.CLIENT
-        failures = said.failures(case.recording)
-        assert (
-            (span.attributes["error.type"] in failures) if failures else "error.type" not in span.attributes
-        )
-
-
-def request(served: Served) -> tuple[Any, ...]:
-    """What a request is, but for what is random in it."""
-    boundary = re.search("boundary=([^;]+)", served.headers.get("content-type", ""))
-    body = served.body.replace(boundary[1].strip('"').encode(), b"boundary") if boundary else served.body
-    headers = {name: value for name, value in served.headers.items() if name not in _VOLATILE}
-    return served.method, served.path, body, headers
-
-
-def told(span: ReadableSpan) -> dict[str, Any]:
-    """What a span says of its call."""
-    attributes = dict(span.attributes or {})
-    return {
-        "name": span.name,
-        "operation": attributes.get("gen_ai.operation.name"),
-        "provider": attributes.get("gen_ai.provider.name"),
-        "asked": attributes.get("gen_ai.request.model"),
-        "model": attributes.get("gen_ai.response.model"),
-        "input": attributes.get("gen_ai.usage.input_tokens"),
-        "output": attributes.get("gen_ai.usage.output_tokens"),
-        "reasons": attributes.get("gen_ai.response.finish_reasons"),
-        "outcome": attributes.get("otel_llm.stream.outcome"),
-        "failed": span.status.status_code is StatusCode.ERROR,
-    }
-
-
-def expected(case: Case, served: Served) -> dict[str, Any]:
-    """What it has to say, by the request that was sent and the answer that was recorded."""
-    row, recording = case.row, case.recording
-    fetches = row.operation == "fetch_response"
-    model = None if fetches else asked_model(served.path, served.body)
-    failed = bool(said.failures(recording))
-    stated = row.said(recording)._asdict() if recording.status < 400 else {}
-    outcome = None
-    if recording.stream and recording.status < 400:
-        outcome = "failed" if failed else "completed"
-    return {
-        "name": f"{row.operation} {model}" if model else row.operation,
-        "operation": row.operation,
-        "provider": provider_of(recording, row.sdk.flavour),
-        "asked": model,
-        "model": stated.get("model"),
-        "input": stated.get("input"),
-        "output": stated.get("output"),
-        "reasons": stated.get("reasons"),
-        "outcome": outcome,
-        "failed": failed,
-    }
