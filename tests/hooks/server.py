@@ -165,11 +165,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: Provider
+    turns: threading.Semaphore
 
     def log_message(self, *args: Any) -> None:
         pass
 
     def do_POST(self) -> None:
+        self.turns = self.server.turns  # of the test that asks, not of one that comes later
         body = self._received()
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.sent.append(Sent(self.path, headers, body))
@@ -179,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
             words.remove("redirect")
             return self._whole(307, b"", {"Location": f"/{'+'.join(words)}/{rest}"})
         if "late" in words:
-            self.server.turns.acquire(timeout=5)
+            self.turns.acquire(timeout=5)
         status = self._status(words)
         if status >= 400:
             return self._whole(status, json.dumps(FAILED).encode(), {"retry-after-ms": "1"})
@@ -239,12 +241,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         for number, piece in enumerate(pieces):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
-            if "lockstep" in words and not self.server.turns.acquire(timeout=5):
+            if "lockstep" in words and not self.turns.acquire(timeout=5):
                 raise AssertionError(f"nobody has read piece {number}")
             if number == 0 and ("reset" in words or "cut" in words):
                 self.close_connection = True
                 if "reset" in words:
-                    self.server.turns.acquire(timeout=5)  # else the first piece may be lost with the rest
+                    self.turns.acquire(timeout=5)  # else the first piece may be lost with the rest
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     self.connection.close()
                 return

@@ -770,7 +770,7 @@ def test_thousands_of_calls_leave_no_call_behind(instrumented: Instrument) -> No
             observer_module.Observer.begin = begin  # type: ignore[method-assign]  # as it was
     assert not kept
     assert not seen.observer.live
-    assert after - before < 500
+    assert after - before < 2500  # not half an object a call
 
 
 def test_the_table_of_failed_attempts_is_bounded(instrumented: Instrument) -> None:
