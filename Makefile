@@ -27,7 +27,7 @@ demo: .venv/.demo ## Show real LLM calls as spans; needs no key and no network
 	@$(BIN)/otel-llm demo $(ARGS)
 
 test: .venv/.develop ## Run the tests (ARGS='tests/wire -k usage' for some)
-	@$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: .venv/.develop ## Format, lint, types, import contracts
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
@@ -35,8 +35,9 @@ check: .venv/.develop ## Format, lint, types, import contracts
 bench: .venv/.develop ## Measure what we add to a call, beside other instrumentations
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/bench $(ARGS)
 
-matrix: .venv/.develop ## Run older and other SDKs and Pythons, each in an environment of its own
-	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/matrix $(ARGS)
+matrix: .venv/.develop ## Run older and other SDKs, other instrumentations and Pythons, each in an environment of its own
+	@scripts/matrix $(ARGS)
+	@if [ -z "$(ARGS)" ]; then echo "== interplay"; scripts/interplay; fi
 
 docs: .venv/.develop ## Write the tables of settings and attributes again
 	@$(BIN)/python scripts/generate-docs
