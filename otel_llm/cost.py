@@ -100,18 +100,37 @@ def price(record: CallRecord) -> Cost | None:
     return _PRICER.price(record)
 
 
+class _Recent(NamedTuple):
+    """What the last call of a kind was priced by, for the minute that it was found in."""
+
+    minute: int
+    limit: float
+    """Tokens of input up to which the rates hold."""
+    rates: Rates
+
+
 class Pricer:
     """Prices calls, and remembers the models that it has found."""
 
     def __init__(self, library: Import[Library] = LIBRARY) -> None:
         self._library = library
         self._book: _Book | None = None
+        self._recent: dict[tuple[str | None, ...], _Recent] = {}
 
     def price(self, record: CallRecord) -> Cost | None:
         """As the function `price`."""
-        response = record.response
+        request, response = record.request, record.response
         usage = response.usage
         said = response.cost
+        kind = (record.provider, request.model, response.model, response.service_tier, request.service_tier)
+        recent = self._recent.get(kind)
+        if (
+            recent is not None
+            and said is None
+            and recent.minute == record.start_ns // MINUTE
+            and (plain := _plain(recent, usage, request)) is not None
+        ):
+            return plain
         if said is not None and not (said >= 0 and math.isfinite(said)):
             said = None
         counted = None
@@ -143,7 +162,21 @@ class Pricer:
         if found is None:
             return None
         tariff = found.tariff(record.start_ns, tier)
-        return None if tariff is None else _multiply(tariff, usage, request)
+        if tariff is None:
+            return None
+        if not math.isnan(tariff.bands[0].input + tariff.bands[0].output):
+            if len(self._recent) >= MAX_MODELS:
+                self._recent.clear()
+            kind = (
+                record.provider,
+                request.model,
+                response.model,
+                response.service_tier,
+                request.service_tier,
+            )
+            limit = tariff.bounds[0] if tariff.bounds else math.inf
+            self._recent[kind] = _Recent(record.start_ns // MINUTE, limit, tariff.bands[0])
+        return _multiply(tariff, usage, request)
 
 
 class _Book:
@@ -269,6 +302,38 @@ def _tariff(library: Library, prices: ModelPrice, free: bool) -> Tariff | None:
     )
 
 
+def _plain(recent: _Recent, usage: Usage, request: Request) -> Cost | None:
+    """The cost of text in and text out, which most calls are; None for all that needs `_multiply`."""
+    given, made, rates = usage.input, usage.output, recent.rates
+    read, write = usage.cache_read or 0, usage.cache_write or 0
+    if (
+        given is None
+        or made is None
+        or not read + write <= given <= recent.limit
+        or usage.audio_input
+        or usage.image_input
+        or usage.audio_output
+        or usage.image_output
+        or usage.cache_write_1h
+        or (usage.reasoning and rates.reasoning != rates.output)
+        or request.output_type in {"image", "speech"}
+        or (read and rates.cache_read != rates.cache_read)  # noqa: PLR0124  (not a number: no price)
+        or (write and rates.cache_write != rates.cache_write)  # noqa: PLR0124  (as above)
+    ):
+        return None
+    plain = round(rates.input * (given - read - write) + rates.call, 12)
+    reading = round(rates.cache_read * read, 12) if read else 0.0
+    writing = round(rates.cache_write * write, 12) if write else 0.0
+    making = round(rates.output * made, 12)
+    return Cost(
+        total=round(plain + reading + writing + making, 12),
+        input=plain,
+        output=making,
+        cache_read=reading if read else None,
+        cache_write=writing if write else None,
+    )
+
+
 def _multiply(tariff: Tariff, usage: Usage, request: Request) -> Cost | None:
     """The cost of these counts; None when a count that has a price is missing, or the counts contradict each other."""
     given, made = usage.input, usage.output
@@ -307,8 +372,8 @@ def _multiply(tariff: Tariff, usage: Usage, request: Request) -> Cost | None:
         total=total,
         input=None if given is None else plain,
         output=None if made is None else making,
-        cache_read=None if usage.cache_read is None else reading,
-        cache_write=None if usage.cache_write is None else writing,
+        cache_read=reading if usage.cache_read else None,
+        cache_write=writing if usage.cache_write else None,
     )
 
 

@@ -90,6 +90,7 @@ class Observer:
         self.attempts = _Attempts()
         self.live: set[Call] = set()
         self.reaper = _Reaper()
+        self._cold = settings.cost
         self.adoption = Adoption(self.tracer, self.reaper.later) if settings.adopt else None
         _observers.add(self)
 
@@ -157,7 +158,8 @@ class Observer:
         who: Caller,
         silent: bool,
     ) -> Call | None:
-        if self.settings.cost:
+        if self._cold:
+            self._cold = False
             cost.warm()
         request = wire.read_request(ask, self.content)
         attempt, earlier = self.attempts.find(client, data, ask.headers)
