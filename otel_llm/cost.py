@@ -317,8 +317,8 @@ def _plain(recent: _Recent, usage: Usage, request: Request) -> Cost | None:
         or usage.cache_write_1h
         or (usage.reasoning and rates.reasoning != rates.output)
         or request.output_type in {"image", "speech"}
-        or (read and rates.cache_read != rates.cache_read)  # noqa: PLR0124  (not a number: no price)
-        or (write and rates.cache_write != rates.cache_write)  # noqa: PLR0124  (as above)
+        or (read and math.isnan(rates.cache_read))
+        or (write and math.isnan(rates.cache_write))
     ):
         return None
     plain = round(rates.input * (given - read - write) + rates.call, 12)

@@ -60,9 +60,14 @@ def _has(*names: str) -> Callable[[Ask], bool]:
 
 
 def _messages(body: Json) -> bool:
-    """A list of objects that have a role."""
+    """A list of objects that have a role; a long history is known by its first."""
     messages = body.get("messages") if isinstance(body, dict) else None
-    return isinstance(messages, list) and all(isinstance(one, dict) and "role" in one for one in messages)
+    if not isinstance(messages, list):
+        return False
+    for one in messages[:4]:  # noqa: SIM110  (a generator would cost more than it checks, on every call)
+        if not (isinstance(one, dict) and "role" in one):
+            return False
+    return True
 
 
 ROWS: Final[dict[str, Sequence[Row]]] = {

@@ -6,6 +6,7 @@ provider of its protocol's flavour. Names are the conventions' where they have o
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from otel_llm.wire.protocol import Ask, Wire
@@ -65,18 +66,25 @@ _SUFFIXES: Final = (
 
 def provider_of(ask: Ask, wire: Wire) -> str:
     """The provider at this host, else the flavour of the protocol."""
-    host = ask.host.lower()
+    name = _at(ask.host)
+    if name == "azure.ai.inference" and "/openai/" in ask.path:
+        return "azure.ai.openai"
+    if name is None and ask.port == 11434:
+        return "ollama"
+    return name or wire.provider
+
+
+@functools.lru_cache(maxsize=1024)
+def _at(host: str) -> str | None:
+    """The provider that the name of a host tells."""
+    host = host.lower()
     for suffix, name in _SUFFIXES:
         if host.endswith(suffix) and (
             suffix[0] == "." or len(host) == len(suffix) or host[-len(suffix) - 1] in ".-"
         ):
-            if name == "azure.ai.inference" and "/openai/" in ask.path:
-                return "azure.ai.openai"
             return name
     if host.startswith(("bedrock-", "bedrock.")) and host.endswith(
         (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
     ):
         return "aws.bedrock"
-    if ask.port == 11434:
-        return "ollama"
-    return wire.provider
+    return None
