@@ -105,11 +105,11 @@ class Case(NamedTuple):
             found.groupdict(),
         )
 
-    def call(self, client: Any, place: Place, suffix: str = "") -> Any:
-        """Call the method."""
+    def call(self, client: Any, place: Place, suffix: str = "", **more: Any) -> Any:
+        """Call the method, with `more` arguments than the recorded ones."""
         method = attrgetter(self.row.api + suffix)(client)
         body = json.loads(self.recording.request_body or b"{}") if self._json() else {}
-        return method(**self.row.arguments(method, body, place, self.recording))
+        return method(**{**self.row.arguments(method, body, place, self.recording), **more})
 
     def _json(self) -> bool:
         return self.recording.request_body[:1] in {b"", b"{"}

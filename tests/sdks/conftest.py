@@ -18,14 +18,13 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 @pytest.fixture(scope="session")
 def _provider() -> Iterator[Provider]:
-    gc.freeze()  # what the SDKs have brought along is looked at no more: each test collects its garbage
     with replay.serve() as provider:
         yield provider
     gc.unfreeze()
 
 
 @pytest.fixture
-def provider(_provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
+def provider(_provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     """The local provider, which answers at every host name there is, as hosts tell providers apart."""
     found = socket.getaddrinfo
 
@@ -36,8 +35,11 @@ def provider(_provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
     for name in _PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+    gc.freeze()  # each test collects garbage, and shall not search all the SDKs for it
     _provider.served.clear()
-    return _provider
+    _provider.go.clear()
+    yield _provider
+    _provider.go.set()
 
 
 @pytest.fixture
