@@ -11,7 +11,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from google import genai
 from yarl import URL
 
 from otel_llm.settings import Settings
@@ -354,6 +353,7 @@ async def test_bedrock_paths_reach_the_server_as_they_were_encoded(
 @pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning")
 async def test_google_genai_async_is_seen_once(provider: Provider, instrumented: Instrument) -> None:
     seen = instrumented()
+    genai = pytest.importorskip("google.genai", reason="needs Python 3.11")
     client = genai.Client(api_key="x", http_options={"base_url": provider.url("json", "")})
     assert client._api_client._use_aiohttp()
     await client.aio.models.generate_content(model="gemini-2.5-flash", contents="x")
