@@ -4,7 +4,8 @@
         OpenAI(api_key="any", base_url=f"{provider.base}/openai/v1")              # the best match of that provider
         OpenAI(api_key="any", base_url=f"{provider.base}/{recording.id}/v1")      # this recording, whatever is asked
 
-`/<provider>/<path>` takes the provider's own path, `/<id>/<path>` a recording by its name. Streams are sent chunked, one
+`/<provider>/<path>` takes the provider's own path, `/<id>/<path>` a recording by its name; where no path will do, the
+header `x-replay-id` names it. Streams are sent chunked, one
 event a piece or `piece` bytes; `cut_after` breaks them off after so many pieces.
 
 A first segment in front of those says how: `/hold-2/...` sends two pieces of a stream, or with 0 not even a status, and
@@ -77,7 +78,9 @@ def serve(*, delay: float = 0.0, piece: int = 0, cut_after: int | None = None) -
         def answer(self) -> None:
             sent = self._sent()
             manner = _MANNER.match(self.path)
-            found = find(self.command, _MANNER.sub("", self.path, count=1), sent)
+            found = corpus.by_id().get(self.headers.get("x-replay-id", "")) or find(
+                self.command, _MANNER.sub("", self.path, count=1), sent
+            )
             headers = {name.lower(): value for name, value in self.headers.items()}
             earlier = sum(one.path == self.path for one in served)
             served.append(Served(self.command, self.path, headers, sent, found))

@@ -20,11 +20,16 @@ from tests.sdks.said import Reader
 
 
 class Place(NamedTuple):
-    """Where a call goes: the SDK's base URL, the whole URL, and the named groups of the row's path."""
+    """Where a call goes."""
 
     base: str
+    """The SDK's base URL."""
     url: str
+    """All of it."""
     names: dict[str, str]
+    """The named groups of the row's path."""
+    id: str
+    """Of the recording; it is in the URL, too."""
 
 
 def close_itself(client: Any, asynchronous: bool) -> Any:
@@ -103,6 +108,7 @@ class Case(NamedTuple):
             root + recorded.path[: found.start()],
             root + recorded.path + (f"?{recorded.query}" if recorded.query else ""),
             found.groupdict(),
+            self.recording.id,
         )
 
     def call(self, client: Any, place: Place, suffix: str = "", **more: Any) -> Any:
@@ -137,7 +143,9 @@ def asked_model(path: str, body: bytes) -> str | None:
             return str(model)
     if form := re.search(rb'name="model"\r\n(?:[^\r]+\r\n)*\r\n([^\r]+)', body):
         return form[1].decode()
-    named = re.search(r"/models?/([^/]+?)(?::[a-zA-Z]+)?(?:/[a-z-]+)?(?:\?|$)", path)
+    if arn := re.search(rb'"modelArn": ?"([^"]+)"', body):
+        return arn[1].decode().rpartition("/")[2]
+    named = re.search(r"/models?/(.+?)(?::[a-zA-Z]+)?(?:/(?:converse|invoke)[a-z-]*)?(?:\?|$)", path)
     return unquote(named[1]) if named else None
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests import replay
 from tests.replay import Provider
 
+pytest.register_assert_rewrite("tests.sdks.telling")
+
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 

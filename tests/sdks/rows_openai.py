@@ -64,6 +64,11 @@ def _whole_by_openai(recording: Recording) -> bool:
     return by_openai(recording) and not recording.stream
 
 
+def _without_tools(recording: Recording) -> bool:
+    """The parsing helpers want tools to be strict."""
+    return _whole_by_openai(recording) and b'"tools"' not in recording.request_body
+
+
 def _deployment(method: Any, body: dict[str, Any], place: Place, recording: Recording) -> dict[str, Any]:
     return known(method, {**body, "model": place.names["deployment"]}, place, recording)
 
@@ -103,12 +108,14 @@ ROWS: Final = (
     Row(OPENAI, "chat.completions.with_raw_response.create", *CHAT, where=by_openai),
     Row(OPENAI, "chat.completions.with_streaming_response.create", *CHAT, where=by_openai),
     Row(OPENAI, "chat.completions.stream", *CHAT, unstreamed, _streamed_by_openai),
+    Row(OPENAI, "chat.completions.parse", *CHAT, unstreamed, _without_tools),
     Row(OPENAI, "post", *CHAT, _low_level, _whole_by_openai),
     Row(OVER_AIOHTTP, "chat.completions.create", *CHAT, where=by_openai),
     Row(AZURE, "chat.completions.create", _DEPLOYED + CHAT[0], *CHAT[1:], _deployment),
     Row(AZURE, "embeddings.create", f"{_DEPLOYED}/embeddings", "embeddings", said.embeddings, _deployment),
     Row(OPENAI, "responses.create", *_RESPONSES),
     Row(OPENAI, "responses.with_raw_response.create", *_RESPONSES, where=by_openai),
+    Row(OPENAI, "responses.parse", *_RESPONSES, unstreamed, _without_tools),
     Row(OPENAI, "responses.stream", *_RESPONSES, unstreamed, _streamed_by_openai),
     Row(OVER_AIOHTTP, "responses.create", *_RESPONSES, where=by_openai),
     Row(

@@ -80,11 +80,24 @@ def _close_hugging_face(client: Any, asynchronous: bool) -> Any:
     return client.close() if asynchronous else sdk.close_session()
 
 
-def _bedrock(place: Place) -> Any:
+def _endpoint(place: Place) -> Any:
+    """A model that has a host of its own answers at any path, so that a name in the path would be no stranger."""
+    sdk: Any = importlib.import_module("huggingface_hub")
+    url = place.url.replace(f"/{place.id}", "")
+    return sdk.InferenceClient(base_url=url, token="test", headers={"x-replay-id": place.id})
+
+
+def _async_endpoint(place: Place) -> Any:
+    sdk: Any = importlib.import_module("huggingface_hub")
+    url = place.url.replace(f"/{place.id}", "")
+    return sdk.AsyncInferenceClient(base_url=url, token="test", headers={"x-replay-id": place.id})
+
+
+def _bedrock(place: Place, service: str = "bedrock-runtime") -> Any:
     boto3: Any = importlib.import_module("boto3")
     config: Any = importlib.import_module("botocore.config")
     return boto3.client(
-        "bedrock-runtime",
+        service,
         region_name="us-east-1",
         endpoint_url=place.base,
         aws_access_key_id="AKIATEST",
@@ -93,12 +106,20 @@ def _bedrock(place: Place) -> Any:
     )
 
 
+def _bedrock_agent(place: Place) -> Any:
+    return _bedrock(place, "bedrock-agent-runtime")
+
+
 MISTRAL: Final = Sdk("mistralai", _mistral, _mistral, "mistral_ai", "_async", close=_close_mistral)
 OLLAMA: Final = Sdk("ollama", _ollama, _async_ollama, "ollama")
 COHERE: Final = Sdk("cohere", _cohere, _async_cohere, "cohere", close=_close_cohere)
 VOYAGE: Final = Sdk("voyageai", _voyage, _async_voyage, "voyage_ai")
 HUGGING_FACE: Final = Sdk("huggingface_hub", _hugging_face, _async_hugging_face, close=_close_hugging_face)
+ENDPOINT: Final = Sdk(
+    "huggingface_hub", _endpoint, _async_endpoint, "huggingface", close=_close_hugging_face, by="/endpoint"
+)
 BEDROCK: Final = Sdk("boto3", _bedrock, None, "aws.bedrock")
+BEDROCK_AGENT: Final = Sdk("boto3", _bedrock_agent, None, "aws.bedrock", by="/agent")
 GROQ: Final = stainless("groq", ("Groq", "AsyncGroq"), **KEY)
 TOGETHER: Final = stainless("together", ("Together", "AsyncTogether"), **KEY)
 
@@ -192,6 +213,25 @@ def _completes(recording: Recording) -> bool:
     return not _chats(recording)
 
 
+def _generate(method: Any, body: dict[str, Any], place: Place, recording: Recording) -> dict[str, Any]:
+    return known(method, {"prompt": body["inputs"], **body["parameters"]}, place, recording)
+
+
+def _generates(recording: Recording) -> bool:
+    return recording.provider == "huggingface" and recording.operation == "text_generation"
+
+
+def _agent(method: Any, body: dict[str, Any], place: Place, recording: Recording) -> dict[str, Any]:
+    return {**place.names, **body}
+
+
+def _as_agent(method: Any, body: dict[str, Any], place: Place, recording: Recording) -> dict[str, Any]:
+    return {"agent_id": "ag_1", "messages": body["messages"]}
+
+
+_AGENT: Final = (
+    "/agents/(?P<agentId>[^/]+)/agentAliases/(?P<agentAliasId>[^/]+)/sessions/(?P<sessionId>[^/]+)/text"
+)
 _MODEL: Final = "/model/(?P<model>[^/]+)"
 
 ROWS: Final = (
@@ -211,6 +251,11 @@ ROWS: Final = (
     Row(GROQ, "chat.completions.create", "/openai/v1/chat/completions", "chat", said.chat, where=_of_groq),
     Row(TOGETHER, "chat.completions.create", *CHAT, where=_of_together),
     Row(HUGGING_FACE, "chat_completion", *CHAT, where=_of_hugging_face),
+    Row(ENDPOINT, "text_generation", "", "text_completion", said.text_generation, _generate, _generates),
+    Row(MISTRAL, "agents.complete", _MISTRALS[0], "invoke_agent", said.chat, _as_agent, _of_mistral),
+    Row(MISTRAL, "agents.stream", _MISTRALS[0], "invoke_agent", said.chat, _as_agent, _streamed_by_mistral),
+    Row(BEDROCK_AGENT, "invoke_agent", _AGENT, "invoke_agent", said.nothing, _agent),
+    Row(BEDROCK_AGENT, "retrieve_and_generate", "/retrieveAndGenerate", "chat", said.nothing, _agent),
     Row(OLLAMA, "chat", "/api/chat", "chat", said.ollama, _spoken),
     Row(OLLAMA, "generate", "/api/generate", "text_completion", said.ollama, _spoken),
     Row(OLLAMA, "embed", "/api/embed", "embeddings", said.ollama),

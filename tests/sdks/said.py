@@ -311,6 +311,12 @@ def ollama(recording: Recording) -> Said:
     )
 
 
+def text_generation(recording: Recording) -> Said:
+    """Hugging Face's text generation, which counts what it makes."""
+    details = events(recording)[0]["details"]
+    return Said(None, None, details["generated_tokens"], _reasons([details["finish_reason"]]))
+
+
 def ocr(recording: Recording) -> Said:
     """Pages, not tokens; with its pages an answer has come to its end."""
     answer = events(recording)[0]

@@ -13,6 +13,7 @@ _PROVIDERS = {
     "anthropic": "anthropic",
     "avian": "avian",
     "aws_bedrock": "aws.bedrock",
+    "aws_bedrock_agent": "aws.bedrock",
     "aws_bedrock_mantle": "aws.bedrock",
     "azure_ai_inference": "azure.ai.inference",
     "azure_openai": "azure.ai.openai",
