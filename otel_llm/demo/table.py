@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -52,7 +53,9 @@ def picture(console: Console, spans: Sequence[StoredSpan], target: Path) -> None
     canvas.print("[bold]$ opentelemetry-instrument python app.py[/]")
     canvas.print(calls(spans))
     target.parent.mkdir(parents=True, exist_ok=True)
-    canvas.save_svg(str(target), title="otel-llm demo")
+    picture = canvas.export_svg(title="otel-llm demo")
+    # Fonts by the reader's machine: a picture in a README asks no other host for anything.
+    target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
 
 
 def calls(spans: Sequence[StoredSpan]) -> Table:
