@@ -115,7 +115,7 @@ def gemini(base: str, want: Expected) -> None:
 async def gemini_async(base: str, want: Expected) -> None:
     async with genai.Client(api_key="any", http_options=HttpOptions(base_url=base)).aio as client:
         call = client.models.generate_content_stream if want.stream else client.models.generate_content
-        answer = await call(model=want.asked, contents="Hello")
+        answer: Any = await call(model=want.asked, contents="Hello")
         if want.stream:
             assert [one async for one in answer]
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import time
+from importlib import import_module
 from typing import Any
 
 import pytest
-
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = (
-    "True"  # else it asks the network for prices, when it is imported
-)
-import litellm
 
 from tests import replay
 from tests.matrix import expected
@@ -22,6 +18,10 @@ from tests.matrix.expected import Expected
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning"
 )
+
+# Else it asks the network for prices when it is imported.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+litellm: Any = import_module("litellm")
 
 MESSAGES: Any = [{"role": "user", "content": "Say something short."}]
 CALLS = [
