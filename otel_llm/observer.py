@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import functools
 import os
-import queue
 import re
 import threading
 import time
 import weakref
 from array import array
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final
@@ -23,12 +21,14 @@ import msgspec
 from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
-from opentelemetry.trace import Link, Span, SpanContext, TracerProvider
+from opentelemetry.trace import Link, Span, TracerProvider
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_llm import cost, raw_request, semconv
+from otel_llm.attempts import Attempts
 from otel_llm.context import caller as current_caller
 from otel_llm.ids import new_id
+from otel_llm.reaper import reaper
 from otel_llm.record import NOBODY, Caller, CallRecord, Failure, Json, Outcome, Request, Response
 from otel_llm.settings import Settings
 from otel_llm.shield import report, shield, shielded
@@ -42,15 +42,12 @@ from otel_llm.wire.protocol import Ask, Wire
 
 _IN_CALL: Final = otel_context.create_key("otel_llm.in_call")
 _SUPPRESS: Final = _SUPPRESS_INSTRUMENTATION_KEY
-_RETRY_HEADER: Final = "x-stainless-retry-count"
 _RETRYABLE: Final = frozenset({408, 409, 425, 429})
 CANCELLED: Final = frozenset({"CancelledError", "Cancelled"})
 """What asyncio and trio raise into a task that is cancelled."""
 _LAST_EVENT: Final = re.compile(rb'(?:\A|\n)data: ?(?:\[DONE\]|\{ *"type": *"message_stop" *\})\s*\Z')
 """With this a stream has said all: some SDKs read no further, and leave the answer open as long as their client lives."""
 _LAST_EVENT_BYTES: Final = 96
-_MAX_ATTEMPTS: Final = 256
-_ATTEMPT_SECONDS: Final = 120.0
 _MAX_GAPS: Final = 10_000
 _NO_RESPONSE: Final = Response()
 
@@ -87,9 +84,9 @@ class Observer:
             settings.content_format == "auto" and spans.takes_structures()
         )
         self.content = settings.content_on_span or (settings.events and settings.content_in_event)
-        self.attempts = _Attempts()
+        self.attempts = Attempts()
         self.live: set[Call] = set()
-        self.reaper = _Reaper()
+        self.reaper = reaper
         self._cold = settings.cost
         self.adoption = Adoption(self.tracer, self.reaper.later) if settings.adopt else None
         _observers.add(self)
@@ -237,8 +234,7 @@ class Observer:
         for call in self.live:
             call.disown()
         self.live = set()
-        self.attempts = _Attempts()
-        self.reaper.forked()
+        self.attempts = Attempts()
         if self.adoption is not None:
             self.adoption.forked()
 
@@ -261,11 +257,11 @@ class Call:
     __slots__ = (
         "__weakref__",
         "_adopted",
-        "_ended",
         "_fed",
         "_gaps",
         "_last",
         "_observer",
+        "_once",
         "_reader",
         "_retry_key",
         "_start",
@@ -303,7 +299,7 @@ class Call:
         self._fed = False
         self._last = 0.0
         self._gaps: array[float] | None = None
-        self._ended = False
+        self._once = threading.Lock()  # taken by the first who ends the call; nobody ever waits for it
         self._token: Any = None
 
     def __enter__(self) -> Call:
@@ -338,12 +334,12 @@ class Call:
                 self._reader = exchange.Reader(
                     self._wire, self.record.request, status, headers, observer.content, encoded=encoded
                 )
-            if streams or self._adopted is not None:
-                observer.reaper.start()
             if streams:
                 observer.live.add(self)
                 if observer.metrics.enabled:
                     self._gaps = array("d")
+            if streams or self._adopted is not None:
+                observer.reaper.start()
 
     def feed(self, chunk: bytes) -> None:
         """Bytes of the answer, as they pass by."""
@@ -351,13 +347,13 @@ class Call:
             if self._streams:
                 if not self._fed or self._gaps is not None:
                     self._clock(time.perf_counter())
-                if self._reader is not None:
-                    self._reader.feed(chunk)
+                if (reader := self._reader) is not None:
+                    reader.feed(chunk)
                     tail = chunk[-_LAST_EVENT_BYTES:]
                     if (b"[DONE]" in tail or b"message_stop" in tail) and _LAST_EVENT.search(tail):
                         self.end("completed")
-            elif self._reader is not None:
-                self._reader.feed(chunk)
+            elif (reader := self._reader) is not None:
+                reader.feed(chunk)
         except Exception as error:  # noqa: BLE001  (as shield does, without its cost on every chunk)
             self._reader = None
             report("feed", error)
@@ -372,16 +368,13 @@ class Call:
         self._last = now
 
     def abandon(self, outcome: Outcome = "abandoned") -> None:
-        """The stream was garbage collected: note the time, and let another thread end the span.
-
-        A collection can run inside any lock of the SDK, so nothing may be ended from within it.
-        """
-        if not self._ended:
-            shielded("abandon", self._observer.reaper.take, self, outcome, time.perf_counter())
+        """The stream was garbage collected: note the time, and let another thread end the span."""
+        if not self._once.locked():
+            shielded("abandon", self._observer.reaper.later, self.end, outcome, None, time.perf_counter())
 
     def disown(self) -> None:
         """The span is another process's."""
-        self._ended = True
+        self._once.acquire(blocking=False)
 
     def overtaken(self) -> None:
         """The adopted span is about to end, though the call goes on: say now what there is to say.
@@ -390,7 +383,7 @@ class Call:
         else by one of ours.
         """
         adopted = self._adopted
-        if self._ended or adopted is None:
+        if self._once.locked() or adopted is None:
             return
         if self._fed:
             self.end("closed_early")
@@ -407,49 +400,18 @@ class Call:
 
         A stream that is closed after its last event counts as completed: few SDKs read on to the end of the body.
         """
-        if self._ended:
+        if not self._once.acquire(blocking=False):
             return
-        self._ended = True
         with shield("end"):
             self._observer.live.discard(self)
             self._close(outcome, error, time.perf_counter() if at is None else at)
-
-    def _folded(self) -> bool:
-        """Whether the answer came as a stream of events, whatever was asked for."""
-        return self._reader is not None and self._reader.streamed
+            self._reader = None  # the program may keep the answer, and with it this call, for long
 
     def _close(self, outcome: Outcome | None, error: BaseException | None, at: float) -> None:
+        record = self._read(outcome, error, at)
         observer = self._observer
-        record = self.record
-        end_ns = record.start_ns + int((at - self._start) * 1e9)
-        try:
-            response = self._reader.finish() if self._reader is not None else _NO_RESPONSE
-        except Exception as fault:  # noqa: BLE001  (an answer that breaks a decoder must not cost the span)
-            report(f"decode {self._wire.name}", fault)
-            response = _NO_RESPONSE
-        streamed = self._streams and self._status < 400 and (record.request.stream or self._folded())
-        if error is not None:
-            response = msgspec.structs.replace(response, failure=_failure(error))
-            if streamed:
-                outcome = "cancelled" if type(error).__name__ in CANCELLED else "failed"
-        elif response.failure is not None:
-            outcome = "failed"
-        elif (
-            outcome in {"closed_early", "abandoned"}
-            and self._reader is not None
-            and self._reader.finished(response)
-        ):
-            outcome = "completed"
-        record = msgspec.structs.replace(
-            record,
-            response=response,
-            end_ns=end_ns,
-            stream_outcome=outcome if streamed else None,
-            time_to_first_chunk=record.time_to_first_chunk if streamed else None,
-        )
-        if response.failure is not None and (
-            error is not None or self._status in _RETRYABLE or self._status >= 500
-        ):
+        failed = record.response.failure is not None
+        if failed and (error is not None or self._status in _RETRYABLE or self._status >= 500):
             observer.attempts.note(self._retry_key, self.span.get_span_context(), record.attempt or 1)
         try:
             record = observer.pipeline(record)
@@ -457,8 +419,37 @@ class Call:
             report("pipeline", fault)
             record = _bare(record)
         self.record = record
-        settings = observer.settings
-        adopted = self._adopted
+        self._tell(record, failed)
+
+    def _read(self, outcome: Outcome | None, error: BaseException | None, at: float) -> CallRecord:
+        """The whole call as far as it came, and how it went."""
+        record, reader = self.record, self._reader
+        try:
+            response = reader.finish() if reader is not None else _NO_RESPONSE
+        except Exception as fault:  # noqa: BLE001  (an answer that breaks a decoder must not cost the span)
+            report(f"decode {self._wire.name}", fault)
+            response = _NO_RESPONSE
+        # As a stream of events, whatever was asked for.
+        folded = reader is not None and reader.streamed
+        streamed = self._streams and self._status < 400 and (record.request.stream or folded)
+        if error is not None:
+            response = msgspec.structs.replace(response, failure=_failure(error))
+            outcome = "cancelled" if type(error).__name__ in CANCELLED else "failed"
+        elif response.failure is not None:
+            outcome = "failed"
+        elif outcome in {"closed_early", "abandoned"} and reader is not None and reader.finished(response):
+            outcome = "completed"
+        return msgspec.structs.replace(
+            record,
+            response=response,
+            end_ns=record.start_ns + int((at - self._start) * 1e9),
+            stream_outcome=outcome if streamed else None,
+            time_to_first_chunk=record.time_to_first_chunk if streamed else None,
+        )
+
+    def _tell(self, record: CallRecord, failed: bool) -> None:
+        """The span, the metrics, the event."""
+        observer, settings, adopted = self._observer, self._observer.settings, self._adopted
         if adopted is None:
             spans.finish(self.span, record, settings.content_on_span, observer.structured)
         else:
@@ -470,8 +461,8 @@ class Call:
                     structured=observer.structured,
                 ),
                 functools.partial(observer.own_span, record),
-                end_ns,
-                failed=response.failure is not None,
+                record.end_ns,
+                failed=failed,
                 streamed=bool(self._streams or record.request.stream),
             )
         # What the library of an adopted span counts itself would be counted twice.
@@ -484,80 +475,6 @@ class Call:
                 observer.events.emit(record, self.context, settings.content_in_event)
         if adopted is not None:
             self.span, self.context = adopted.span, adopted.context
-
-
-class _Attempts:
-    """Failed calls that their SDK may try again: same client, same body, soon after."""
-
-    def __init__(self) -> None:
-        self._failed: OrderedDict[tuple[int, int], tuple[Any, SpanContext, int, float]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def note(self, key: tuple[Callable[[], object], bytes | None], context: SpanContext, number: int) -> None:
-        find_client, body = key
-        client = find_client()
-        if body is None or client is None:
-            return
-        with self._lock:
-            self._failed[id(client), hash(body)] = (find_client, context, number, time.monotonic())
-            while len(self._failed) > _MAX_ATTEMPTS:
-                self._failed.popitem(last=False)
-
-    def find(
-        self, client: object, body: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[int | None, SpanContext | None]:
-        """The number of this attempt and the span of the one before; a first attempt has neither."""
-        if not self._failed:  # nothing failed lately, so nothing is tried again
-            return None, None
-        said = headers.get(_RETRY_HEADER)
-        if said == "0":
-            return None, None
-        number = int(said) + 1 if said is not None and said.isdigit() and len(said) < 5 else None
-        if body is not None and client is not None:
-            with self._lock:
-                found = self._failed.pop((id(client), hash(body)), None)
-            if found is not None and found[0]() is client and time.monotonic() - found[3] < _ATTEMPT_SECONDS:
-                return number or found[2] + 1, found[1]
-        return number, None
-
-
-class _Reaper:
-    """A thread that ends the spans of streams that were garbage collected. It sleeps until there is one."""
-
-    def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Once a process; a forked child has no thread, and gets its own."""
-        if self._thread is None or not self._thread.is_alive():
-            self._waiting = queue.SimpleQueue()
-            self._thread = threading.Thread(target=self._run, name="otel-llm-reaper", daemon=True)
-            self._thread.start()
-
-    def forked(self) -> None:
-        """A child has neither the thread nor what waits for it."""
-        self._waiting = queue.SimpleQueue()
-        self._thread = None
-
-    def take(self, call: Call, outcome: Outcome, at: float) -> None:
-        """`SimpleQueue.put` may be called from a destructor, whatever lock is held."""
-        self._waiting.put(functools.partial(call.end, outcome, at=at))
-
-    def later(self, work: Callable[..., None], *args: Any) -> None:
-        """Have this done by the thread; as safe in a destructor as `take`."""
-        self._waiting.put(functools.partial(shielded, "later", work, *args))
-
-    def settle(self, seconds: float = 2.0) -> None:
-        """Wait until all that was taken so far has been ended."""
-        if self._thread is not None and self._thread.is_alive():
-            reached = threading.Event()
-            self._waiting.put(reached.set)
-            reached.wait(seconds)
-
-    def _run(self) -> None:
-        while True:
-            self._waiting.get()()
 
 
 def _type_of(headers: Mapping[str, str], data: bytes) -> str:

@@ -40,16 +40,18 @@ def start(tracer: Tracer, record: CallRecord, parent: Context, links: Sequence[L
 
 def finish(span: Span, record: CallRecord, content: bool, structured: bool) -> None:
     """Set what the answer said and end the span. The rows that routing needs come last, safe from eviction."""
-    attributes = semconv.content_attributes(record, structured) if content else {}
-    if record.raw_request is not None and not content:
-        attributes[semconv.RAW_REQUEST] = record.raw_request
-    attributes.update(semconv.caller_attributes(record.caller))
-    attributes.update(semconv.end_attributes(record))
-    span.set_attributes(attributes)
-    failure = record.response.failure
-    if failure is not None:
-        span.set_status(Status(StatusCode.ERROR, failure.message or failure.type))
-    span.end(record.end_ns)
+    try:
+        attributes = semconv.content_attributes(record, structured) if content else {}
+        if record.raw_request is not None and not content:
+            attributes[semconv.RAW_REQUEST] = record.raw_request
+        attributes.update(semconv.caller_attributes(record.caller))
+        attributes.update(semconv.end_attributes(record))
+        span.set_attributes(attributes)
+        failure = record.response.failure
+        if failure is not None:
+            span.set_status(Status(StatusCode.ERROR, failure.message or failure.type))
+    finally:  # a fault of ours must not cost the span
+        span.end(record.end_ns)
 
 
 def enrich(span: Span, record: CallRecord, content: bool, structured: bool) -> None:

@@ -39,7 +39,7 @@ EDGES = re.compile(
     r"|observer\.Call\.(__enter__|__exit__|feed|end|abandon)"  # each is one try around what is made to raise here
     r"|hooks\.httpx\._(Sync|Async|Chunks|Tee)\..*"  # the program's own bytes pass through these
     r"|hooks\.(urllib3|aiohttp)\._(watched\.<locals>|Catcher|Blocks)\..*"  # likewise
-    r"|observer\._Reaper\._run"  # the thread's loop, which does nothing but call `end`
+    r"|reaper\.Reaper\._run"  # the thread's loop, which does nothing but call `end`
 )
 EVERYTHING = Settings(
     content="SPAN_AND_EVENT",
@@ -258,8 +258,8 @@ def test_no_fault_of_ours_reaches_the_program(
     tried = check(lambda: program(module), caplog)
     for part in (
         "observer.Observer.begin",
-        "observer._Attempts.note",
-        "observer._Attempts.find",
+        "attempts.Attempts.note",
+        "attempts.Attempts.find",
         "wire.catalog.recognise",
         "wire.openai_chat.read_request",
         "wire.openai_chat.read_response",
