@@ -1,8 +1,8 @@
 """The errors that a user of the library can meet.
 
-    OtelLlmError
-    ├── ConfigError      a setting is wrong: says which, why, and what to do
-    └── WireError        bytes that no decoder understands; never leaves the shield
+OtelLlmError
+├── ConfigError      a setting is wrong: says which, why, and what to do
+└── WireError        bytes that no decoder understands; never leaves the shield
 """
 
 from __future__ import annotations
