@@ -95,7 +95,8 @@ def price(record: CallRecord) -> Cost | None:
     """What the call cost; None when that is not known.
 
     What the provider itself says is the total; the parts are then given only where they add up to it. The first calls
-    may wait for the price library, `price_library.PATIENCE` at most.
+    may wait for the price library, `price_library.PATIENCE` at most; in an event loop nothing waits, and what ends
+    before the library is there has no cost.
     """
     return _PRICER.price(record)
 

@@ -8,6 +8,7 @@ request is seen, and the answer of a model takes longer than that.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE: Final = 2.0
-"""Seconds that all threads of a process together wait for the import, counted from the first that needs it."""
+"""Seconds that all threads of a process together wait for the import, counted from the first that needs it.
+
+A thread that runs an event loop never waits: all tasks of the loop would.
+"""
 
 
 class Library(NamedTuple):
@@ -77,11 +81,11 @@ class Import(Generic[T]):
             thread.start()
 
     def get(self) -> T | None:
-        """The value; None when it failed, or did not come in time."""
+        """The value; None when it failed, did not come in time, or is not there yet and an event loop runs here."""
         if self._value is not None or self._lost:
             return self._value
         self.start()
-        if not self._done.is_set():
+        if not self._done.is_set() and not _in_event_loop():
             now = time.monotonic()
             if self._deadline is None:
                 self._deadline = now + self._patience
@@ -114,6 +118,15 @@ class Import(Generic[T]):
         else:
             self._lost = True
             self._problem = "the process was forked while it was being imported"
+
+
+def _in_event_loop() -> bool:
+    """Whether this thread runs an event loop; neither library is imported for the question, old ones may lack the answer."""
+    running = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    if running is not None and running() is not None:
+        return True
+    in_trio = getattr(getattr(sys.modules.get("trio"), "lowlevel", None), "in_trio_run", None)
+    return in_trio is not None and bool(in_trio())
 
 
 LIBRARY: Final = Import(load)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import math
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timezone
 from datetime import time as clock
 from decimal import Decimal
 
 import pytest
+import trio
 from genai_prices import data_snapshot, types
 from genai_prices.data_snapshot import DataSnapshot
 from genai_prices.types import (
@@ -676,6 +678,27 @@ def test_an_import_that_takes_too_long_is_waited_for_once_and_used_when_it_is_th
         time.sleep(0.005)
     assert slow.get() == "late"
     assert slow.problem is None
+
+
+@pytest.mark.parametrize("run", [asyncio.run, trio.run], ids=["asyncio", "trio"])
+def test_an_event_loop_is_not_made_to_wait_for_the_import(run: Callable[..., str | None]) -> None:
+    release = threading.Event()
+
+    def load() -> str:
+        assert release.wait(10)
+        return "late"
+
+    slow = Import(load, patience=5)
+
+    async def call() -> str | None:
+        return slow.get()
+
+    start = time.monotonic()
+    assert (run(call) if run is trio.run else run(call())) is None
+    assert time.monotonic() - start < 2
+    assert slow.problem is None  # nobody has waited in vain yet
+    release.set()
+    assert slow.get() == "late"
 
 
 def test_an_import_that_fails_leaves_the_cost_absent_and_says_why_in_one_line() -> None:
