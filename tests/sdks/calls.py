@@ -146,7 +146,7 @@ def asked_model(path: str, body: bytes) -> str | None:
     if arn := re.search(rb'"modelArn": ?"([^"]+)"', body):
         return arn[1].decode().rpartition("/")[2]
     named = re.search(r"/models?/(.+?)(?::[a-zA-Z]+)?(?:/(?:converse|invoke)[a-z-]*)?(?:\?|$)", path)
-    return unquote(named[1]) if named else None
+    return re.sub("^arn:.*:inference-profile/", "", unquote(named[1])) if named else None
 
 
 async def settled(value: Any, asynchronous: bool) -> Any:

@@ -83,7 +83,7 @@ def _embed(method: Any, body: dict[str, Any], place: Place, recording: Recording
 
 def _readable(recording: Recording) -> bool:
     """This SDK reads neither enums as numbers nor a stream as an array."""
-    return "google_enum_ints" not in recording.features
+    return not {"google_enum_ints", "json_array_stream"} & set(recording.features)
 
 
 def _small(recording: Recording) -> bool:
@@ -96,7 +96,7 @@ _GENERATE: Final = ("generate_content", said.generate_content)
 _EMBED: Final = ("embeddings", said.google_embeddings)
 
 ROWS: Final = (
-    Row(GEMINI, "models.generate_content", f"{_MODEL}:generateContent", *_GENERATE, _generate),
+    Row(GEMINI, "models.generate_content", f"{_MODEL}:generateContent", *_GENERATE, _generate, _readable),
     Row(
         GEMINI,
         "models.generate_content_stream",
@@ -140,7 +140,7 @@ ROWS: Final = (
         r"/(?P<version>v1\w*)/interactions",
         "generate_content",
         said.interaction,
-        where=lambda r: r.stream,
+        where=lambda r: b'"agent"' not in r.request_body,
     ),
     Row(
         GEMINI,
@@ -148,6 +148,6 @@ ROWS: Final = (
         r"/(?P<version>v1\w*)/interactions",
         "invoke_agent",
         said.interaction,
-        where=lambda r: not r.stream,
+        where=lambda r: b'"agent"' in r.request_body,
     ),
 )

@@ -87,7 +87,8 @@ def _speech(method: Any, body: dict[str, Any], place: Place, recording: Recordin
 
 
 def _transcription(method: Any, body: dict[str, Any], place: Place, recording: Recording) -> dict[str, Any]:
-    return {"model": "whisper-1", "file": ("hello.wav", b"RIFF" * 100, "audio/wav")}
+    file = ("hello.wav", b"RIFF" * 100, "audio/wav")
+    return {"model": "whisper-1", "file": file, "stream": recording.stream}
 
 
 def _edit(method: Any, body: dict[str, Any], place: Place, recording: Recording) -> dict[str, Any]:
@@ -133,6 +134,13 @@ ROWS: Final = (
     Row(OPENAI, "images.edit", "/images/edits", *_MAKES, _edit),
     Row(OPENAI, "audio.speech.create", "/audio/speech", *_MAKES, _speech),
     Row(OPENAI, "audio.speech.with_streaming_response.create", "/audio/speech", *_MAKES, _speech),
-    Row(OPENAI, "audio.transcriptions.create", "/audio/transcriptions", *_MAKES, _transcription),
+    Row(
+        OPENAI,
+        "audio.transcriptions.create",
+        "/audio/transcriptions",
+        "generate_content",
+        said.transcription,
+        _transcription,
+    ),
     Row(OPENAI, "moderations.create", "/moderations", "moderation", said.moderation),
 )

@@ -206,11 +206,12 @@ def _whole_json(recording: Recording) -> bool:
 
 
 def _chats(recording: Recording) -> bool:
-    return b'"messages"' in recording.request_body
+    """Claude's; other models are read by the same hook, and by decoders that have their own tests."""
+    return b'"anthropic_version"' in recording.request_body
 
 
 def _completes(recording: Recording) -> bool:
-    return not _chats(recording)
+    return b'"max_tokens_to_sample"' in recording.request_body
 
 
 def _generate(method: Any, body: dict[str, Any], place: Place, recording: Recording) -> dict[str, Any]:
@@ -280,6 +281,7 @@ ROWS: Final = (
         "chat",
         said.invoke,
         _opaque,
+        _chats,
     ),
     Row(BEDROCK, "count_tokens", f"{_MODEL}/count-tokens", "", said.nothing, _modelled, spans=0),
 )

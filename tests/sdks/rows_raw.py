@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import Any, Final
 
 from tests.corpus import Recording
@@ -99,7 +100,7 @@ def _text(recording: Recording) -> bool:
         by_openai(recording)
         and recording.status == 200
         and not recording.stream
-        and b"tool_calls" not in recording.response_body
+        and bool(json.loads(recording.response_body)["choices"][0]["message"]["content"])
     )
 
 

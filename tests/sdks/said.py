@@ -20,6 +20,9 @@ REASONS = {
     "STOP": "stop",
     "COMPLETE": "stop",
     "eos_token": "stop",
+    "eos": "stop",
+    "MODEL_ARMOR": "content_filter",
+    "UNEXPECTED_TOOL_CALL": "unexpected_tool_call",
     "max_tokens": "length",
     "MAX_TOKENS": "length",
     "max_output_tokens": "length",
@@ -128,8 +131,11 @@ def chat(recording: Recording) -> Said:
     made: Any
     asked, made = usage.get("prompt_tokens"), usage.get("completion_tokens")
     thoughts = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    if made is not None and usage.get("total_tokens", 0) > asked + made:  # xAI, Google: thoughts come on top
-        made = usage["total_tokens"] - asked
+    rest = usage.get("total_tokens", 0) - (asked or 0) - (made or 0)
+    if rest > 0 and rest == (usage.get("prompt_tokens_details") or {}).get("audio_tokens"):  # Mistral
+        asked += rest
+    elif made is not None and rest > 0:  # xAI, Google: thoughts come on top
+        made += rest
     elif "market_cost" in usage and thoughts > made:  # Vercel: its cost proves the same
         made += thoughts
     return Said(
@@ -157,6 +163,8 @@ def responses(recording: Recording) -> Said:
     answer = last.get("response", last)
     usage = answer.get("usage") or {}
     kinds = {item["type"] for item in answer.get("output", ())}
+    if "tool_search_output" not in kinds and "tool_search_call" in kinds:
+        kinds.add("function_call")
     asks = kinds & {"function_call", "custom_tool_call", "local_shell_call", "computer_call", "shell_call"}
     reason = {
         "completed": "tool_call" if asks else "stop",
@@ -173,6 +181,17 @@ def fetched(recording: Recording) -> Said:
     return responses(recording)._replace(input=None, output=None)
 
 
+def transcription(recording: Recording) -> Said:
+    """Newer models count tokens, older ones seconds."""
+    last = events(recording)[-1]
+    usage = last.get("usage") or {}
+    asked, made = usage.get("input_tokens"), usage.get("output_tokens")
+    if asked is None and "prompt_tokens" in usage:
+        asked = usage["total_tokens"] - usage["completion_tokens"]
+        made = usage["completion_tokens"]
+    return Said(last.get("model"), asked, made)
+
+
 def moderation(recording: Recording) -> Said:
     """A model and nothing else."""
     return Said(events(recording)[0].get("model"))
@@ -187,6 +206,11 @@ def messages(recording: Recording) -> Said:
         model = answer.get("model", model)
         reason = answer.get("stop_reason") or (event.get("delta") or {}).get("stop_reason") or reason
         usage.update(answer.get("usage") or {})
+    for one in usage.get("iterations") or ():  # a compaction is billed, and not part of the counts beside it
+        if one["type"] == "compaction":
+            usage = {
+                name: value + one.get(name, 0) for name, value in usage.items() if isinstance(value, int)
+            }
     return Said(
         model,
         _sum(usage, "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import urlsplit
 
+from tests import corpus
 from tests.corpus import Recording
 from tests.sdks import rows_anthropic, rows_google, rows_openai, rows_others, rows_raw
+
+RECORDINGS = tuple(corpus.recordings()) if os.environ.get("OTEL_LLM_ALL_RECORDINGS") else corpus.shipped()
+"""Those that ship are enough to show each thing once; set the variable to play all that are at hand."""
 
 ROWS = (*rows_openai.ROWS, *rows_anthropic.ROWS, *rows_google.ROWS, *rows_others.ROWS, *rows_raw.ROWS)
 

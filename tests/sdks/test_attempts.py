@@ -11,18 +11,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from tests import corpus
 from tests.conftest import Instrument
 from tests.replay import Provider
+from tests.sdks import MARKS
 from tests.sdks.calls import Case, Place, at_once, cases, settled
 from tests.sdks.streams import begun
 from tests.sdks.table import ROWS
 from tests.sdks.telling import expected, told
 
-pytestmark = [
-    pytest.mark.usefixtures("untroubled"),
-    pytest.mark.filterwarnings(
-        "ignore:.*deprecated.*:DeprecationWarning"
-    ),  # models that the SDKs know as old
-    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession"),  # google-genai's own
-]
+pytestmark = MARKS
 
 
 class Way(NamedTuple):

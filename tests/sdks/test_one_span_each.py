@@ -6,22 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests import corpus
 from tests.conftest import Instrument
 from tests.replay import Provider
+from tests.sdks import MARKS
 from tests.sdks.calls import Case, at_once, cases, settled
-from tests.sdks.table import ROWS
+from tests.sdks.table import RECORDINGS, ROWS
 from tests.sdks.telling import check
 
-CASES = cases(ROWS, corpus.shipped())
+CASES = cases(ROWS, RECORDINGS)
 
-pytestmark = [
-    pytest.mark.usefixtures("untroubled"),
-    pytest.mark.filterwarnings(
-        "ignore:.*deprecated.*:DeprecationWarning"
-    ),  # models that the SDKs know as old
-    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession"),  # google-genai's own
-]
+pytestmark = MARKS
 
 
 def _plain() -> list[Any]:
@@ -33,9 +27,7 @@ def _async() -> list[Any]:
 
 
 def test_every_row_has_a_recording() -> None:
-    assert {(row.sdk.module, row.api, row.path) for row in ROWS} == {
-        (case.row.sdk.module, case.row.api, case.row.path) for case in CASES
-    }
+    assert set(ROWS) == {case.row for case in CASES}
 
 
 @pytest.mark.parametrize("case", _plain())

@@ -12,17 +12,12 @@ import pytest
 from tests import corpus, replay
 from tests.conftest import Instrument, Seen
 from tests.replay import Provider
+from tests.sdks import MARKS
 from tests.sdks.calls import Case, Row, at_once, cases
 from tests.sdks.streams import begun, closed
 from tests.sdks.table import ROWS
 
-pytestmark = [
-    pytest.mark.usefixtures("untroubled"),
-    pytest.mark.filterwarnings(
-        "ignore:.*deprecated.*:DeprecationWarning"
-    ),  # models that the SDKs know as old
-    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession"),  # google-genai's own
-]
+pytestmark = MARKS
 
 
 def _pieces(case: Case) -> int:
@@ -90,6 +85,33 @@ def test_a_stream_that_is_forgotten_ends_with_its_garbage(
     gc.collect()
     assert outcome(case, seen) in {"closed_early", "abandoned"}
     case.row.sdk.close(client, False)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_stream_that_its_sdk_gives_up_on_is_a_failure(
+    provider: Provider, port: int, instrumented: Instrument
+) -> None:
+    """Groq's SDK raises for an error that comes in the middle, and leaves the response open."""
+    groq: Any = pytest.importorskip("groq")
+    recording = corpus.by_id()["groq-chat-completions-stream-d99a846eb3"]
+    seen = instrumented()
+    client = groq.Groq(
+        api_key="test",
+        base_url=f"http://api.groq.com:{port}/{recording.id}",
+        http_client=groq.DefaultHttpxClient(verify=False),
+    )
+
+    def read() -> None:
+        asked = [{"role": "user", "content": "hello"}]
+        list(client.chat.completions.create(model="openai/gpt-oss-120b", messages=asked, stream=True))
+
+    with pytest.raises(groq.APIError, match="Tool choice is required"):
+        read()
+    gc.collect()
+    attributes = seen.one()
+    assert attributes["otel_llm.stream.outcome"] == "failed"
+    assert attributes["error.type"] == "tool_use_failed"
+    client.close()
 
 
 @pytest.mark.parametrize("case", ASYNC)
