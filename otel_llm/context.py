@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -72,16 +73,19 @@ class context:  # noqa: N801  (used as a statement: `with otel_llm.context(user=
         self._metadata = {str(key): _plain(value) for key, value in (metadata or {}).items()}
         self._variables = {str(k): str(v) for k, v in (template.get("variables") or {}).items()}
         self._raw_request = raw_request
-        self._tokens: list[Any] = []
 
     def __enter__(self) -> context:
-        self._tokens.append(otel_context.attach(self._joined(otel_context.get_current())))
+        token = otel_context.attach(self._joined(otel_context.get_current()))
+        _open.set((*_open.get(), (self, token)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        otel_context.detach(self._tokens.pop())
+        blocks = _open.get()
+        if blocks and blocks[-1][0] is self:  # else a generator left in another task than it entered in
+            _open.set(blocks[:-1])
+            otel_context.detach(blocks[-1][1])
 
     def __call__(self, function: Function) -> Function:
         """Wrap a function or coroutine function."""
@@ -93,23 +97,17 @@ class context:  # noqa: N801  (used as a statement: `with otel_llm.context(user=
 
             @functools.wraps(function)
             async def wrapped_async(*args: Any, **kwargs: Any) -> Any:
-                with self._again():
+                with self:
                     return await function(*args, **kwargs)
 
             return wrapped_async  # type: ignore[return-value]  # same signature, by functools.wraps
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self._again():
+            with self:
                 return function(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]  # same signature, by functools.wraps
-
-    def _again(self) -> context:
-        """A fresh block with the same words: two tasks must not share tokens."""
-        twin = object.__new__(context)
-        twin.__dict__.update(self.__dict__, _tokens=[])
-        return twin
 
     def _joined(self, current: otel_context.Context) -> otel_context.Context:
         outer = _said_in(current)
@@ -128,6 +126,9 @@ class context:  # noqa: N801  (used as a statement: `with otel_llm.context(user=
                     joined = baggage.set_baggage(name, value, joined)
         return joined
 
+
+_open: ContextVar[tuple[tuple[context, Any], ...]] = ContextVar("otel_llm_open_blocks", default=())
+"""The blocks that are open in this thread or task, so that many may share one; the innermost is the last."""
 
 _reads_baggage = False
 _writes_baggage = False

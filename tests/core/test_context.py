@@ -94,6 +94,21 @@ def test_tasks_do_not_hear_each_other() -> None:
     assert asyncio.run(all_of_them()) == [str(i) for i in range(20)]
 
 
+def test_tasks_may_share_a_block() -> None:
+    shared = context(user="ada")
+
+    async def one(seconds: float) -> list[str | None]:
+        with shared:
+            await asyncio.sleep(seconds)
+            inside = caller().user
+        return [inside, caller().user]
+
+    async def all_of_them() -> list[list[str | None]]:
+        return await asyncio.gather(*(one(i / 500) for i in range(5)))
+
+    assert asyncio.run(all_of_them()) == [["ada", None]] * 5
+
+
 def test_it_follows_into_threads_that_carry_the_context() -> None:
     async def main() -> str | None:
         with context(user="ada"):
