@@ -22,7 +22,7 @@ from otel_llm.context import use_baggage
 from otel_llm.errors import ConfigError
 from otel_llm.farewell import farewell
 from otel_llm.hooks import Door
-from otel_llm.observer import Observer
+from otel_llm.observer import Observer, end_all
 from otel_llm.settings import Settings
 from otel_llm.telemetry.events import Events
 from otel_llm.telemetry.metrics import Metrics
@@ -95,12 +95,12 @@ class OtelLlmInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # as above
 
     def _observe(self, made: Observer, tracer_provider: Any) -> None:
         door.open(made, made.settings.hooks)
-        atexit.register(made.shutdown)
+        atexit.unregister(end_all)
+        atexit.register(end_all)  # before the exit of providers that were there already
         farewell.attend(lambda: leave(made, tracer_provider))
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002  (the base class's signature)
         if door.observer is not None:
-            atexit.unregister(door.observer.shutdown)
             door.observer.shutdown()
         farewell.forget()
         door.close()
@@ -120,4 +120,7 @@ def flush(tracer_provider: Any = None) -> None:
 
 
 def _private(settings: Settings) -> Settings:
-    return msgspec.structs.replace(settings, content="NO_CONTENT", redact_function="", raw_request=False)
+    """No content; and what is text all the same, such as tags, errors and raw requests asked for by a block, is masked."""
+    return msgspec.structs.replace(
+        settings, content="NO_CONTENT", redact_function="otel_llm.redaction:unknown", raw_request=False
+    )

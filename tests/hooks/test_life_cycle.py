@@ -26,6 +26,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_llm import observer as observer_module
 from otel_llm.bootstrap import OtelLlmInstrumentor
+from otel_llm.context import context
 from otel_llm.observer import Call
 from otel_llm.settings import Settings
 from tests.conftest import Instrument
@@ -307,6 +308,7 @@ class Print(SpanExporter):
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(Print()))
 from otel_llm.bootstrap import OtelLlmInstrumentor
+from otel_llm.context import context
 OtelLlmInstrumentor().instrument(tracer_provider=provider)
 from tests.hooks import clients
 name, url = sys.argv[1:]
@@ -771,6 +773,38 @@ def test_thousands_of_calls_leave_no_call_behind(instrumented: Instrument) -> No
     assert not kept
     assert not seen.observer.live
     assert after - before < 2500  # not half an object a call
+
+
+def test_a_redaction_function_that_is_missing_lets_no_text_through(instrumented: Instrument) -> None:
+    seen = instrumented(Settings(content="SPAN_ONLY", redact_function="nowhere:mask"))
+    with (
+        context(raw_request=True, tags=["secret"], metadata={"note": "secret"}),
+        httpx.Client(transport=httpx.MockTransport(_canned), verify=TLS) as client,
+    ):
+        client.post("http://llm.test" + CHAT, json={**ASK, "seed": 1})
+    said = seen.one()
+    assert said["otel_llm.request.raw"] == "[REDACTED:error]"
+    assert said["otel_llm.tags"] == ("[REDACTED:error]",)
+    assert said["otel_llm.metadata.note"] == "[REDACTED:error]"
+    assert "gen_ai.input.messages" not in said
+
+
+def test_a_call_that_several_threads_end_has_one_span(instrumented: Instrument) -> None:
+    seen = instrumented()
+    body = json.dumps(ASK).encode()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(100):
+                call = seen.observer.begin(
+                    "POST", "http://llm.test" + CHAT, "llm.test", CHAT, {}, lambda: body
+                )
+                assert call is not None
+                list(pool.map(lambda call: call.end(), [call] * 4))
+    finally:
+        sys.setswitchinterval(before)
+    seen.llm(100)
 
 
 def test_the_table_of_failed_attempts_is_bounded(instrumented: Instrument) -> None:
