@@ -7,6 +7,7 @@ to the embedded store.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -175,7 +176,8 @@ def bad_address(variable: str, address: str) -> ConfigError | None:
     if well:
         return None
     remedy = "Write it like http://localhost:4318."
-    return ConfigError(variable, f"is {address!r}, which is no http:// or https:// address", remedy)
+    shown = re.sub(r"//[^/]*@", "//***@", address)  # a password may stand there
+    return ConfigError(variable, f"is {shown!r}, which is no http:// or https:// address", remedy)
 
 
 def advice(env: Mapping[str, str]) -> list[str]:

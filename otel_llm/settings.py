@@ -107,7 +107,7 @@ def _names(*values: str) -> Callable[[str], tuple[str, ...]]:
 
 
 def _count(text: str) -> int:
-    if text.isdigit() and int(text) > 0:
+    if text.isdecimal() and int(text) > 0:
         return int(text)
     raise ValueError("a whole number above 0")
 
