@@ -12,7 +12,15 @@ ARGS ?=
 
 BIN := .venv/bin
 UV := $(BIN)/uv
-INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+
+# The certificates that this machine trusts, as pip does; where the fast installer still cannot, pip can.
+export UV_SYSTEM_CERTS ?= true
+define install
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(1) \
+		|| { echo "Once more with pip ..."; $(BIN)/python -m pip install --quiet --require-hashes -r $(1); }
+	@$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
+endef
+
 unexport VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -59,12 +67,10 @@ clean: ## Remove the environment and everything that was made
 
 .venv/.demo: .venv/.made pyproject.toml
 	@echo "Installing what the demo needs ..."
-	@$(INSTALL) --require-hashes -r requirements/demo.txt
-	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	$(call install,requirements/demo.txt)
 	@touch $@
 
 .venv/.develop: .venv/.made pyproject.toml
 	@echo "Installing what tests and linters need ..."
-	@$(INSTALL) --require-hashes -r requirements/develop.txt
-	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	$(call install,requirements/develop.txt)
 	@touch $@ .venv/.demo
