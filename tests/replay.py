@@ -71,6 +71,7 @@ def serve(*, delay: float = 0.0, piece: int = 0, cut_after: int | None = None) -
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, *args: Any, **kwargs: Any) -> None:
             pass
