@@ -176,7 +176,7 @@ def bad_address(variable: str, address: str) -> ConfigError | None:
     if well:
         return None
     remedy = "Write it like http://localhost:4318."
-    shown = re.sub(r"//[^/]*@", "//***@", address)  # a password may stand there
+    shown = re.sub(r"//[^/?#]*@", "//***@", address)  # a password may stand there
     return ConfigError(variable, f"is {shown!r}, which is no http:// or https:// address", remedy)
 
 

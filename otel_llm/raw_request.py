@@ -9,6 +9,7 @@ from typing import Final
 
 MASK: Final = "***"
 MAX_BODY: Final = 65_536
+"""Characters of the body that are kept."""
 _SECRET_HEADER: Final = re.compile(
     r"auth|key|token|secret|cookie|signature|credential|password|session", re.IGNORECASE
 )
@@ -20,7 +21,7 @@ _NOISE: Final = frozenset({"content-length", "connection", "accept-encoding", "h
 
 def as_curl(method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes | None) -> str:
     """One command line; header and query values that may be credentials are masked."""
-    address = re.sub(r"//[^/@]*@", f"//{MASK}@", _SECRET_QUERY.sub(rf"\1{MASK}", url))
+    address = re.sub(r"//[^/?#]*@", f"//{MASK}@", _SECRET_QUERY.sub(rf"\1{MASK}", url))
     words = ["curl", "-X", method, shlex.quote(address)]
     for name, value in headers:
         if name.lower() in _NOISE:
@@ -28,8 +29,16 @@ def as_curl(method: str, url: str, headers: Iterable[tuple[str, str]], body: byt
         shown = MASK if _SECRET_HEADER.search(name) else value
         words += ["-H", shlex.quote(f"{name}: {shown}")]
     if body:
-        text = body[:MAX_BODY].decode("utf-8", "replace")
-        if len(body) > MAX_BODY:
-            text += f"…[cut: {MAX_BODY:,} of {len(body):,} bytes]"
-        words += ["-d", shlex.quote(text)]
+        words += ["-d", shlex.quote(_text(body))]
     return " ".join(words)
+
+
+def _text(body: bytes) -> str:
+    """The beginning of a body; of one that is no text, such as a form with files, its size alone."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return f"[{len(body):,} bytes that are no text]"
+    if len(text) > MAX_BODY:
+        text = f"{text[:MAX_BODY]}…[cut: {MAX_BODY:,} of {len(text):,} characters]"
+    return text

@@ -66,11 +66,18 @@ def test_no_credential_of_a_header_is_in_a_raw_request(name: str) -> None:
         "https://h/p?alt=sse&api_key=canary-value",
         "https://h/p?X-Amz-Signature=canary-value&x=1",
         "https://user:canary-value@h/p",
+        "https://user:a@canary-value@h/p",
         "https://h/p?access_token=canary-value#x",
     ],
 )
 def test_no_credential_of_an_address_is_in_a_raw_request(url: str) -> None:
     assert "canary-value" not in raw_request.as_curl("POST", url, [], None)
+
+
+def test_a_raw_request_holds_no_media_of_a_form() -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\n\r\nID3\xff\xfbcanary\r\n--x--\r\n'
+    shown = raw_request.as_curl("POST", "https://h/p", [], body)
+    assert shown == f"curl -X POST https://h/p -d '[{len(body)} bytes that are no text]'"
 
 
 def test_a_raw_request_runs_in_a_shell_as_it_stands() -> None:
