@@ -12,6 +12,8 @@ _LOGGERS: Final = ("trace_exporter", "metric_exporter", "_log_exporter")
 _TRY_AGAIN: Final = "Transient error"
 _GIVEN_UP: Final = "Failed to export %s batch due to timeout"
 EVERY_SECONDS: Final = 60.0
+_DEEPEST: Final = 8
+"""Errors within errors that are looked into."""
 
 
 class Outage(logging.Filter):
@@ -62,7 +64,9 @@ def _described(error: Any) -> tuple[str, str]:
     if isinstance(address, str):
         parts = urlsplit(address)
         where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    while isinstance(inner := _inner(error), BaseException):
+    for _ in range(_DEEPEST):
+        if not isinstance(inner := _inner(error), BaseException):
+            break
         error = inner
     return where, str(error).rpartition(": ")[2].strip() or type(error).__name__
 
