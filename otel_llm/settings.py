@@ -89,12 +89,12 @@ def _boolean(text: str) -> bool:
 
 
 def _names(*values: str) -> Callable[[str], tuple[str, ...]]:
-    """A comma list; with `values`, of these alone, where `all` and `none` stand for the ends."""
+    """A comma list of hosts; with `values`, of these alone, where `all` and `none` stand for the ends."""
 
     def parse(text: str) -> tuple[str, ...]:
         found = tuple(one.strip() for one in text.split(",") if one.strip())
-        if not values:
-            return found
+        if not values:  # hosts, whose names have no case
+            return tuple(one.lower() for one in found)
         if found == ("all",):
             return values
         if found == ("none",):
