@@ -18,7 +18,7 @@ pytest.register_assert_rewrite("tests.sdks.telling")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _provider() -> Iterator[Provider]:
     with replay.serve() as provider:
         yield provider
