@@ -485,13 +485,13 @@ HOSTILE = ["a", " ", "1", "é", "日1", "sk-", "eyJ", "eyJhbGciOiJub25lIn0.", "@
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_hostile_megabyte_takes_linear_time(piece: str) -> None:
     long, short = piece * (MEGABYTE // len(piece)), piece * (MEGABYTE // 8 // len(piece))
-    start = time.process_time()
+    start = time.thread_time()
     ALL.known(short)
-    middle = time.process_time()
+    middle = time.thread_time()
     ALL.known(long)
-    took = time.process_time() - middle
+    took = time.thread_time() - middle
     # Eight times the text in eight times the time; quadratic would be 64 times. Short times are noise.
-    assert took < max(24 * (middle - start), 0.5)
+    assert took < max(24 * (middle - start), 1.0)
     assert took < 10
 
 
