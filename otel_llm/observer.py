@@ -440,9 +440,9 @@ class Call:
         except Exception as fault:  # noqa: BLE001  (an answer that breaks a decoder must not cost the span)
             report(f"decode {self._wire.name}", fault)
             response = _NO_RESPONSE
-        # As a stream of events, whatever was asked for.
+        # As a stream of events, whatever was asked for, and however the program reads it.
         folded = reader is not None and reader.streamed
-        streamed = self._streams and self._status < 400 and (record.request.stream or folded)
+        streamed = 0 < self._status < 400 and (record.request.stream or folded)
         if error is not None:
             response = msgspec.structs.replace(response, failure=_failure(error))
             outcome = "cancelled" if type(error).__name__ in CANCELLED else "failed"
@@ -454,7 +454,7 @@ class Call:
             record,
             response=response,
             end_ns=record.start_ns + int((at - self._start) * 1e9),
-            stream_outcome=outcome if streamed else None,
+            stream_outcome=(outcome or "completed") if streamed else None,
             time_to_first_chunk=record.time_to_first_chunk if streamed else None,
         )
 

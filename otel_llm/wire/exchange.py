@@ -69,8 +69,11 @@ def read_body(content_type: str, data: bytes) -> Json:
 
 def read_response(wire: Wire, request: Request, answer: Answer, content: bool) -> Response:
     """The answer by its protocol, with the failure that it reports, if any."""
-    failure = read_failure(answer.status, answer.headers, answer.body)
-    if answer.status >= 400 or answer.body is None:
+    body = answer.body
+    if answer.status < 400 and type(body) is dict and not body.get("error"):  # most calls are well
+        return wire.read_response(answer, request, content)
+    failure = read_failure(answer.status, answer.headers, body)
+    if answer.status >= 400 or body is None:
         return Response(failure=failure)
     response = wire.read_response(answer, request, content)
     if failure is None or response.failure is not None:

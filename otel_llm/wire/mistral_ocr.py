@@ -46,13 +46,8 @@ def read_response(answer: Answer, request: Request, content: bool) -> Response:
         pages.append(text(noted))
     return Response(
         model=take.string(body, "model"),
-        finish_reasons=["stop"] if "pages" in _keys(body) else None,
-        output_messages=[message("assistant", pages, "stop")] if content and pages else None,
+        output_messages=[message("assistant", pages)] if content and pages else None,
     )
-
-
-def _keys(body: Json) -> dict[str, Json]:
-    return body if isinstance(body, dict) else {}
 
 
 WIRE: Final = Wire("mistral_ocr", "mistral_ai", read_request, read_response)

@@ -79,6 +79,8 @@ def read_cost(usage: Json) -> float | None:
     With a key of one's own at OpenRouter, `cost` is its fee alone and the provider's price stands beside it. xAI's
     zero, as it comes through Azure, is no price.
     """
+    if not isinstance(usage, dict) or not ("cost" in usage or "cost_in_usd_ticks" in usage):
+        return None
     cost = take.number(usage, "cost")
     if cost is None:
         cost = take.number(take.mapping(usage, "cost"), "total_cost")
@@ -122,20 +124,23 @@ def _details(usage: dict[str, Json], *names: str) -> dict[str, Json]:
 def _first(source: dict[str, Json], *names: str) -> int | None:
     """The first count that is said; none is below zero."""
     for name in names:
-        if name in source:
-            value = take.integer(source, name)
-            if value is not None and value >= 0:
-                return value
+        value = source.get(name)
+        if value is not None:
+            if type(value) is not int:
+                value = take.integer(source, name)
+            if value is not None and 0 <= value <= take.MAX_INT:
+                return int(value)
     return None
 
 
 def _counts(details: dict[str, Json], fields: dict[str, str]) -> dict[str, int]:
     """The counts of the details by the names of our fields; where two mean one, the first that is said counts."""
     found: dict[str, int] = {}
-    for name in details:
+    for name, value in details.items():
         field = fields.get(name)
         if field is not None and field not in found:
-            value = take.integer(details, name)
-            if value is not None and value >= 0:
+            if type(value) is not int:
+                value = take.integer(details, name)
+            if value is not None and 0 <= value <= take.MAX_INT:
                 found[field] = value
     return found

@@ -342,6 +342,5 @@ def text_generation(recording: Recording) -> Said:
 
 
 def ocr(recording: Recording) -> Said:
-    """Pages, not tokens; with its pages an answer has come to its end."""
-    answer = events(recording)[0]
-    return Said(answer["model"], reasons=("stop",) if answer["pages"] else None)
+    """Pages, neither tokens nor reasons."""
+    return Said(events(recording)[0]["model"])

@@ -605,7 +605,15 @@ ANSWERS = [
             "usage_info": {"pages_processed": 2},
         },
         "application/json",
-        Response(model="o", finish_reasons=["stop"], output_messages=said("# A", "B")),
+        Response(
+            model="o",
+            output_messages=[
+                {
+                    "role": "assistant",
+                    "parts": [{"type": "text", "content": "# A"}, {"type": "text", "content": "B"}],
+                }
+            ],
+        ),
         id="ocr",
     ),
     pytest.param(
