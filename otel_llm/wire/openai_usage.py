@@ -139,8 +139,7 @@ def _counts(details: dict[str, Json], fields: dict[str, str]) -> dict[str, int]:
     for name, value in details.items():
         field = fields.get(name)
         if field is not None and field not in found:
-            if type(value) is not int:
-                value = take.integer(details, name)
-            if value is not None and 0 <= value <= take.MAX_INT:
-                found[field] = value
+            count = value if type(value) is int else take.integer(details, name)
+            if count is not None and 0 <= count <= take.MAX_INT:
+                found[field] = count
     return found
