@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import time
@@ -34,12 +35,12 @@ CALLS = [
 ]
 
 
-def collected(observed: Observed) -> None:
-    """Some of its streams are left open a little before their end, and its logging threads hold them for a while."""
+async def collected(observed: Observed) -> None:
+    """Some of its streams are left open a little before their end: to the event loop, and to its logging threads."""
     deadline = time.monotonic() + 10
     while not observed.calls and time.monotonic() < deadline:
         gc.collect()
-        time.sleep(0.05)
+        await asyncio.sleep(0.05)
 
 
 def asked(provider: replay.Provider, name: str, path: str, want: Expected) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def test_a_completion_is_one_span(
         assert not want.stream or list(answer)
 
     call()
-    collected(observed)
+    asyncio.run(collected(observed))
     want.assert_is(observed.calls)
 
 
@@ -75,7 +76,7 @@ async def test_an_async_completion_is_one_span(
         assert not want.stream or [one async for one in answer]
 
     await call()
-    collected(observed)
+    await collected(observed)
     want.assert_is(observed.calls)
 
 
